@@ -1,0 +1,54 @@
+"""``archiver config show`` and ``validate``."""
+
+from typing import Annotated
+
+import typer
+
+from archiver import render as views
+from archiver import wiring
+from archiver.cli.common import JsonOption, app, context
+from archiver.config import describe, format_duration
+
+config_app = typer.Typer(help="Look at the configuration, and check it.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+
+@config_app.command("show")
+def config_show(
+    origin: Annotated[bool, typer.Option("--origin", help="Also where each value came from.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Every setting and its value. Secrets are hidden.
+
+    Example: archiver config show --origin
+    """
+    output = context.output(as_json=json_)
+    shown = describe(context.load())
+    if output.as_json:
+        output.json_document(shown)
+        return
+    made = views.table("setting", "value", *(["origin"] if origin else []))
+    for one in shown:
+        made.add_row(one.name, one.value, *([one.origin] if origin else []))
+    output.answer(made)
+
+
+@config_app.command("validate")
+def config_validate() -> None:
+    """Check every setting, touching nothing.
+
+    No network, no database, no store is asked; the key files are read.
+
+    Example: archiver --config /etc/archiver/archiver.toml --verbose config validate
+    """
+    output = context.output()
+    loaded = context.load()
+    settings = loaded.settings
+    wiring.store_location(settings)
+    wiring.build_anchor(settings)
+    wiring.load_signer(settings)
+    output.say(f"{loaded.config_file or 'no configuration file'}: every setting is understood")
+    for dataset in settings.resolved_datasets():
+        kept = "never purged" if dataset.source_retention is None else format_duration(dataset.source_retention)
+        held = "not chosen" if dataset.archive_retention is None else format_duration(dataset.archive_retention)
+        output.say(f"{dataset.name}: source {kept}, archive {held}")

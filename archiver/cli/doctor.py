@@ -1,0 +1,31 @@
+"""``archiver doctor``."""
+
+import typer
+
+from archiver import render_doctor, wiring_doctor
+from archiver.cli.common import JsonOption, app, context
+from archiver.doctor import exit_status, of_error
+from archiver.errors import ConfigError
+
+
+@app.command()
+def doctor(json_: JsonOption = False) -> None:
+    """What is not ready, and how to make it so.
+
+    Looks at this machine, the settings, the archive, the database and whatever else the settings name, and changes
+    nothing: a probe's objects are taken out of the store again. Each finding comes with its fix.
+
+    Exit status: that of the worst finding, which a command would end with; 3: only warnings; 0: all is well.
+
+    Example: archiver doctor --json
+    """
+    output = context.output(as_json=json_)
+    try:
+        found = wiring_doctor.examine(context.load())
+    except ConfigError as error:
+        # Settings that cannot be read are a finding too; without them there is nothing else to look at.
+        found = (of_error("settings.valid", "settings", error),)
+    status = exit_status(found)
+    render_doctor.diagnoses(output, found, status)
+    if status:
+        raise typer.Exit(status)

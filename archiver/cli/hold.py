@@ -1,0 +1,120 @@
+"""``archiver hold``."""
+
+import secrets
+import sys
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from archiver import render_deletion as views
+from archiver import wiring
+from archiver.cli.common import JsonOption, SinceOption, UntilOption, app, chosen_datasets, context
+from archiver.config import parse_since
+from archiver.errors import ConfigError
+from archiver.model import HoldPlaced
+from archiver.operations.hold import place_hold, release_hold
+
+hold_app = typer.Typer(help="Stop every deletion of what a case needs.", no_args_is_help=True)
+app.add_typer(hold_app, name="hold")
+
+REVIEW_AFTER = timedelta(days=90)
+
+
+@hold_app.command("add")
+def hold_add(
+    reason: Annotated[str, typer.Option(help="Why, in words without personal data.")],
+    reference: Annotated[str, typer.Option(help="The case's own number, where the rest is kept.")],
+    dataset: Annotated[str | None, typer.Option(help="Without: every dataset.")] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    subject: Annotated[
+        bool, typer.Option("--subject", help="Only one person's rows; the identifier is read from standard input.")
+    ] = False,
+    review: Annotated[str | None, typer.Option(help="The day to look at it again; without: in 90 days.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Place a hold: what it covers is not deleted until released.
+
+    Neither purged from the database nor expired from the archive, from the next batch of a deletion at work on.
+
+    Example: archiver hold add --dataset app_audit_log --since 2026-10-01 --reason "claim" --reference 2026-17
+
+    Example: printf %s +4915112345678 | archiver hold add --subject --reason "claim" --reference 2026-17
+    """
+    output = context.output(as_json=json_)
+    settings = context.load().settings
+    if dataset is not None:
+        chosen_datasets(settings, [dataset])
+    now = wiring.now()
+    low = None if since is None else parse_since(since, now, option="--since")
+    high = None if until is None else parse_since(until, now, option="--until")
+    if low is not None and high is not None and low >= high:
+        raise ConfigError(f"--since {since} is not before --until {until}; nothing was done", hint="swap the two")
+    day = now + REVIEW_AFTER if review is None else parse_since(review, now, option="--review")
+    if day <= now:
+        raise ConfigError(f"--review {review} is not in the future; nothing was done", hint="write a date to come")
+    digest = None
+    if subject:
+        key = wiring.load_privacy_key(settings, "a hold on a person")
+        identifier = sys.stdin.read().strip()
+        if not identifier or "\n" in identifier:
+            raise ConfigError(
+                "--subject: standard input must hold one identifier, and nothing was done",
+                hint="as it stands in the column: printf %s +4915112345678 | archiver hold add --subject …",
+            )
+        digest = key.digest(identifier)
+    hold = HoldPlaced(
+        hold=f"h-{secrets.token_hex(4)}",
+        dataset=dataset,
+        since=low,
+        until=high,
+        subject=digest,
+        reason=reason,
+        reference=reference,
+        review_on=day,
+    )
+    with wiring.new_run(settings, jobs=1) as run:
+        receipt = place_hold(wiring.open_for_writing(settings, run), hold)
+    if output.as_json:
+        output.json_document(receipt)
+    else:
+        output.answer(f"hold {hold.hold} is in force, to be looked at again on {day:%Y-%m-%d}")
+    for name in receipt.at_work:
+        output.warn(f"{name}: a deletion is at work; what it deletes before it sees the hold is gone")
+    unsearchable = [
+        one.name
+        for one in settings.resolved_datasets()
+        if subject and dataset in (None, one.name) and not one.subject_columns
+    ]
+    for name in unsearchable:
+        output.warn(f"{name}: no subject_columns say where persons are named, so that all of it stays")
+
+
+@hold_app.command("release")
+def hold_release(
+    name: Annotated[str, typer.Argument(metavar="HOLD", help="As `archiver hold list` names it.")],
+    reason: Annotated[str, typer.Option(help="Why it ends.")],
+) -> None:
+    """End a hold. What it covered and is due goes with the next purge and expiry.
+
+    Example: archiver hold release h-1a2b3c4d --reason "the claim was settled"
+    """
+    output = context.output()
+    settings = context.load().settings
+    with wiring.new_run(settings, jobs=1) as run:
+        release_hold(wiring.open_for_writing(settings, run), name, reason)
+    output.answer(f"hold {name} is released")
+
+
+@hold_app.command("list")
+def hold_list(json_: JsonOption = False) -> None:
+    """The holds in force.
+
+    Example: archiver hold list --json
+    """
+    output = context.output(as_json=json_)
+    settings = context.load().settings
+    with wiring.new_run(settings, jobs=1) as run:
+        holdings = wiring.open_for_reading(settings, run).holdings
+    views.holds(output, list(holdings.holds.values()), wiring.now())

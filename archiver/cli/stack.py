@@ -1,0 +1,35 @@
+"""``archiver stack check``."""
+
+import typer
+
+from archiver import render_stack, wiring_stack
+from archiver.cli.common import JsonOption, app, context
+from archiver.stack import exit_status
+
+stack_app = typer.Typer(help="Look at the deployed monitoring stack.", no_args_is_help=True)
+app.add_typer(stack_app, name="stack")
+
+
+@stack_app.callback()
+def _stack() -> None:
+    """A group even while it has one command."""
+
+
+@stack_app.command("check")
+def stack_check(json_: JsonOption = False) -> None:
+    """Whether the monitoring stack keeps what was promised.
+
+    Prometheus, Loki, Alertmanager, the compose file, log directories, buckets and the database. Changes nothing.
+
+    Compares what is configured with what is in force and with what is observed. What cannot be told is never ok.
+    Exit status 0: every promise is kept, as far as was looked; 4: one is broken or cannot be told to be kept.
+
+    Example: ARCHIVER_PROMETHEUS_URL=http://127.0.0.1:9090 archiver stack check
+    """
+    output = context.output(as_json=json_)
+    settings = context.load().settings
+    found = wiring_stack.check_deployed_stack(settings)
+    status = exit_status(found)
+    render_stack.findings(output, found, status)
+    if status:
+        raise typer.Exit(status)

@@ -1,0 +1,602 @@
+"""What the archive holds now: a fold of the ledger's entries, pure, kept nowhere else.
+
+- folding the same entries gives the same holdings
+- a segment is held from the entry that names it on, and by one slot of one dataset
+- an entry that contradicts what came before it is an error, never a repair
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from archiver.errors import LedgerBroken
+from archiver.model import (
+    AnchorAdopted,
+    ChunkQuarantined,
+    ChunksArchived,
+    ChunksDeleted,
+    ChunksDeletionIntended,
+    ChunksGone,
+    ChunksWaiting,
+    Compacted,
+    Entry,
+    Expired,
+    ExpireIntended,
+    Exported,
+    HoldPlaced,
+    HoldReleased,
+    Initialised,
+    PartsRemoved,
+    Purged,
+    PurgeIntended,
+    QuarantineReleased,
+    RulesStated,
+    RunEnded,
+    SchemaChanged,
+    Segment,
+    Slot,
+    SourceState,
+    StackChecked,
+    StepOutcome,
+    SweepIntended,
+    Swept,
+    Verified,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSegment:
+    """A segment with the steps it has been through.
+
+    Attributes:
+        committed_seq: The entry that named it.
+        committed_at: That entry's time; of a part that a compaction wrote, that of the newest part that it replaced, so
+            that no period begins anew.
+        verified_at: When it was last read back and found right; None: never since it was written.
+        verified_deep_at: The same, decoded as well.
+    """
+
+    segment: Segment
+    committed_seq: int
+    committed_at: datetime
+    verified_at: datetime | None = None
+    verified_deep_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class SlotHoldings:
+    """What is held of one slot.
+
+    Attributes:
+        segments: In the order of their commits.
+        state: The source's window as it was when last compared with the archive.
+        compared_at: The snapshot's time of that comparison, by the source's clock.
+        settled: Whether every transaction that could add rows had ended by then.
+        rows_missing: Held rows that the source no longer had when last compared, not counting those that we purged.
+        rows_duplicate_key: Rows of the source that share their key with another one, when last compared.
+        rows_purged: Rows that we deleted from the source.
+        rows_expired: Rows whose segments have left the archive.
+        schema: Fingerprint of the schema under which it was last compared.
+    """
+
+    slot: Slot
+    segments: list[HeldSegment] = field(default_factory=list)
+    state: SourceState | None = None
+    compared_at: datetime | None = None
+    settled: bool = False
+    rows_missing: int = 0
+    rows_duplicate_key: int = 0
+    rows_purged: int = 0
+    last_purged_at: datetime | None = None
+    rows_expired: int = 0
+    schema: str = ""
+
+    @property
+    def is_expired(self) -> bool:
+        """The archive held it, and has let it go for good."""
+        return self.rows_expired > 0 and not self.segments
+
+    @property
+    def rows(self) -> int:
+        """Rows in all parts. A changed row counts once for each of its versions."""
+        return sum(held.segment.rows for held in self.segments)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all parts as stored."""
+        return sum(held.segment.size_bytes for held in self.segments)
+
+
+@dataclass(slots=True)
+class ChunkHoldings:
+    """What is known of Loki's chunks. Their names are in the lists that the events name, not here.
+
+    Attributes:
+        archived: In the order of their commits.
+        waiting: Seen and not archived, as last said.
+        gone: Each with the time of its entry.
+        open_deletions: Announced by the entry of that number and not accounted for: the run is at work or died.
+        deleted: By us, in the order of their commits.
+        quarantined: By the digest of their bytes.
+        released: Digests of bytes that a person has looked at, with the chunk's key.
+    """
+
+    archived: list[ChunksArchived] = field(default_factory=list)
+    waiting: ChunksWaiting | None = None
+    gone: list[tuple[datetime, ChunksGone]] = field(default_factory=list)
+    open_deletions: dict[int, ChunksDeletionIntended] = field(default_factory=dict)
+    deleted: list[ChunksDeleted] = field(default_factory=list)
+    quarantined: dict[str, ChunkQuarantined] = field(default_factory=dict)
+    released: dict[str, str] = field(default_factory=dict)
+
+    def copied(self) -> "ChunkHoldings":
+        """One that can be changed without changing this one."""
+        return ChunkHoldings(
+            list(self.archived),
+            self.waiting,
+            list(self.gone),
+            dict(self.open_deletions),
+            list(self.deleted),
+            dict(self.quarantined),
+            dict(self.released),
+        )
+
+    def lists(self) -> dict[str, str]:
+        """Every list of chunks that an entry names and that still counts, with its digest."""
+        named = [event.list for event in self.archived]
+        named += [event.list for _, event in self.gone]
+        named += [event.list for event in self.open_deletions.values()]
+        named += [event.list for event in self.deleted if event.list is not None]
+        if self.waiting is not None and self.waiting.list is not None:
+            named.append(self.waiting.list)
+        return {one.key: one.sha256 for one in named}
+
+
+@dataclass(slots=True)
+class DatasetHoldings:
+    """What is held of one dataset.
+
+    Attributes:
+        open_purges: Intents, by their entry's number, whose slots are not all accounted for: the run that wrote one is
+            at work or died.
+        expiring: Segments that are held no longer and whose deletion is not accounted for yet, by key.
+        residuals: What remained in the store of segments that have left the archive, by key, and until when a lock
+            keeps it; ``DATED_MAX`` when nobody says until when.
+        replaced: Segments whose rows are held by others since a compaction, and whose deletion is not accounted for,
+            by key.
+        schemas: Every version, by its fingerprint.
+        credited: Rows that another run accounted for in the place of the one that intended their deletion, by the
+            intent's entry and the slot. That run may be alive, and must not count them again.
+    """
+
+    name: str
+    slots: dict[Slot, SlotHoldings] = field(default_factory=dict)
+    schema: SchemaChanged | None = None
+    last_export_at: datetime | None = None
+    open_purges: dict[int, PurgeIntended] = field(default_factory=dict)
+    expiring: dict[str, HeldSegment] = field(default_factory=dict)
+    residuals: dict[str, datetime] = field(default_factory=dict)
+    replaced: dict[str, HeldSegment] = field(default_factory=dict)
+    schemas: dict[str, SchemaChanged] = field(default_factory=dict)
+    credited: dict[tuple[int, Slot], int] = field(default_factory=dict)
+    chunks: ChunkHoldings = field(default_factory=ChunkHoldings)
+
+    def is_purging(self, slot: Slot) -> bool:
+        """Whether a deletion of the slot's rows from their source was announced and is not accounted for."""
+        return any(share.slot == slot for intent in self.open_purges.values() for share in intent.slots)
+
+    def ordered(self) -> list[SlotHoldings]:
+        """Slots by tenant and time, undated first."""
+        return sorted(self.slots.values(), key=lambda held: held.slot.sort_key)
+
+    def segments(self) -> Iterator[HeldSegment]:
+        """Every held segment, by slot, then in the order of commits."""
+        for slot in self.ordered():
+            yield from slot.segments
+
+    def next_part(self, slot: Slot) -> int:
+        """The number for the next part of the slot's day: days with several windows share one folder."""
+        day = None if slot.window is None else slot.window.date
+        taken = [
+            held.segment.part
+            for other in self.slots.values()
+            if other.slot.tenant == slot.tenant
+            and (None if other.slot.window is None else other.slot.window.date) == day
+            for held in other.segments
+        ]
+        return max(taken, default=-1) + 1
+
+
+@dataclass(slots=True)
+class Holdings:
+    """The whole archive, as its ledger tells it. Built by ``fold``; treat as read-only.
+
+    Attributes:
+        seq: Of the last entry folded; -1 before the first.
+        at: Time of the last entry.
+        last_verified_at: When a verification of the whole archive was last recorded, by dataset.
+        holds: Those in force, by name.
+        sweeping: Litter that is being deleted, and that no entry may name until it is gone.
+        swept: The entry that announced it, of everything that was ever swept. A run that was taken for dead may still
+            be deleting it, so no segment ever gets such a key again.
+        anchor_adopted_at: The anchor was found empty and was set to the ledger's head, and no deletion was confirmed
+            since.
+        pause: The longest time between two entries since the last deletion was intended: a clock that jumped forward
+            shows in it, also when an export has written entries since.
+        rules: As stated last.
+        stack_checked: What the last check of the deployed stack found, with the time of its entry.
+        last_runs: The last end of a run, by its command, with the time of its entry.
+        last_successes: When a step of a run was last done, by its name; ``nightly`` is the run as a whole.
+    """
+
+    archive: Initialised | None = None
+    seq: int = -1
+    at: datetime | None = None
+    datasets: dict[str, DatasetHoldings] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    last_verified_at: dict[str, datetime] = field(default_factory=dict)
+    holds: dict[str, HoldPlaced] = field(default_factory=dict)
+    sweeping: set[str] = field(default_factory=set)
+    swept: dict[str, int] = field(default_factory=dict)
+    anchor_adopted_at: datetime | None = None
+    pause: timedelta = timedelta(0)
+    rules: RulesStated | None = None
+    stack_checked: tuple[datetime, StackChecked] | None = None
+    last_runs: dict[str, tuple[datetime, RunEnded]] = field(default_factory=dict)
+    last_successes: dict[str, datetime] = field(default_factory=dict)
+
+    def dataset(self, name: str) -> DatasetHoldings:
+        """The holdings of a dataset; empty ones when nothing was ever exported."""
+        return self.datasets.get(name) or DatasetHoldings(name=name)
+
+    def segments(self) -> Iterator[tuple[str, HeldSegment]]:
+        """Every held segment with its dataset's name, datasets by name."""
+        for name in sorted(self.datasets):
+            for held in self.datasets[name].segments():
+                yield name, held
+
+
+def fold(entries: Iterable[Entry], start: Holdings | None = None) -> Holdings:
+    """Apply entries in order. ``start`` is consumed: use only what is returned.
+
+    Raises:
+        LedgerBroken: An entry contradicts the ones before it.
+    """
+    holdings = start or Holdings()
+    for entry in entries:
+        if entry.seq != holdings.seq + 1:
+            raise LedgerBroken(f"ledger: entry {entry.seq} follows entry {holdings.seq}; nothing was read further")
+        if holdings.at is not None:
+            holdings.pause = max(holdings.pause, entry.at - holdings.at)
+        for event in entry.events:
+            _APPLY[type(event)](holdings, entry, event)
+        holdings.seq, holdings.at = entry.seq, entry.at
+    return holdings
+
+
+def check_next(holdings: Holdings, entry: Entry) -> None:
+    """Whether an entry may follow, without applying it: what was written once can never be taken back.
+
+    Raises:
+        LedgerBroken: It contradicts what is held.
+    """
+    # A verification changes every slot and contradicts nothing, so that slots need not be copied for it.
+    events = tuple(event for event in entry.events if not isinstance(event, Verified))
+    touched = {name for event in events if (name := getattr(event, "dataset", None)) is not None}
+    trial = replace(
+        holdings,
+        keys=set(holdings.keys),
+        holds=dict(holdings.holds),
+        sweeping=set(holdings.sweeping),
+        swept=dict(holdings.swept),
+        last_verified_at=dict(holdings.last_verified_at),
+        last_runs=dict(holdings.last_runs),
+        last_successes=dict(holdings.last_successes),
+        datasets={
+            name: _copied(dataset) if name in touched else dataset for name, dataset in holdings.datasets.items()
+        },
+    )
+    fold([replace(entry, events=events)], trial)
+
+
+def _copied(dataset: DatasetHoldings) -> DatasetHoldings:
+    return replace(
+        dataset,
+        slots={slot: replace(held, segments=list(held.segments)) for slot, held in dataset.slots.items()},
+        open_purges=dict(dataset.open_purges),
+        expiring=dict(dataset.expiring),
+        residuals=dict(dataset.residuals),
+        replaced=dict(dataset.replaced),
+        schemas=dict(dataset.schemas),
+        credited=dict(dataset.credited),
+        chunks=dataset.chunks.copied(),
+    )
+
+
+def _begin(holdings: Holdings, entry: Entry, event: Initialised) -> None:
+    if entry.seq != 0:
+        raise LedgerBroken(f"ledger entry {entry.seq}: the archive is begun a second time")
+    holdings.archive = event
+
+
+def _change_schema(holdings: Holdings, _: Entry, event: SchemaChanged) -> None:
+    dataset = _dataset(holdings, event.dataset)
+    dataset.schema = event
+    dataset.schemas[event.schema] = event
+
+
+def _dataset(holdings: Holdings, name: str) -> DatasetHoldings:
+    return holdings.datasets.setdefault(name, DatasetHoldings(name=name))
+
+
+def _export(holdings: Holdings, entry: Entry, event: Exported) -> None:
+    dataset = _dataset(holdings, event.dataset)
+    slot = dataset.slots.setdefault(event.slot, SlotHoldings(slot=event.slot))
+    for segment in event.segments:
+        _name(holdings, dataset, entry, event.slot, segment)
+        slot.segments.append(HeldSegment(segment, entry.seq, entry.at))
+    if sum(segment.rows for segment in event.segments) != event.rows:
+        raise LedgerBroken(f"ledger entry {entry.seq}: the parts of {event.dataset} {event.slot} do not add up")
+    slot.state = event.state
+    slot.compared_at = event.snapshot_at
+    slot.settled = event.settled
+    slot.schema = "" if dataset.schema is None else dataset.schema.schema
+    slot.rows_missing = event.rows_missing
+    slot.rows_duplicate_key = event.rows_duplicate_key
+    dataset.last_export_at = entry.at
+
+
+def _name(holdings: Holdings, dataset: DatasetHoldings, entry: Entry, slot: Slot, segment: Segment) -> None:
+    """A segment is held from here on."""
+    if segment.key in holdings.keys:
+        raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} is named a second time")
+    if segment.key in holdings.swept:
+        raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} is named, and was swept as litter")
+    if segment.key in dataset.replaced or segment.key in dataset.expiring:
+        raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} is named, and is about to be deleted")
+    if segment.slot != slot:
+        raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} stands in a slot that is not its own")
+    holdings.keys.add(segment.key)
+
+
+def _compact(holdings: Holdings, entry: Entry, event: Compacted) -> None:
+    dataset = _dataset(holdings, event.dataset)
+    known = dataset.slots.get(event.slot)
+    held = {} if known is None else {one.segment.key: one for one in known.segments}
+    what = f"ledger entry {entry.seq}: compacts {event.dataset} {event.slot}"
+    missing = [key for key in event.replaced if key not in held]
+    if known is None or missing or not event.replaced or len(set(event.replaced)) != len(event.replaced):
+        raise LedgerBroken(f"{what}, which does not hold {min(missing, default='what it replaces')}")
+    leaving = [held[key] for key in event.replaced]
+    if not (sum(one.segment.rows for one in leaving) == sum(one.rows for one in event.segments) == event.rows):
+        raise LedgerBroken(f"{what}: the rows of the parts before and after it are not equal in number")
+    if len({one.schema for one in (*(old.segment for old in leaving), *event.segments)}) != 1:
+        raise LedgerBroken(f"{what}: its parts have different columns")
+    for one in leaving:
+        holdings.keys.discard(one.segment.key)
+        dataset.replaced[one.segment.key] = one
+    # Read back and decoded before the entry was written: as good as verified by it.
+    committed_at = max(one.committed_at for one in leaving)
+    known.segments = [one for one in known.segments if one.segment.key not in dataset.replaced]
+    for segment in event.segments:
+        _name(holdings, dataset, entry, event.slot, segment)
+        known.segments.append(HeldSegment(segment, entry.seq, committed_at, entry.at, entry.at))
+
+
+def _remove_parts(holdings: Holdings, entry: Entry, event: PartsRemoved) -> None:
+    replaced = _dataset(holdings, event.dataset).replaced
+    for key in event.keys:
+        if replaced.pop(key, None) is None:
+            raise LedgerBroken(f"ledger entry {entry.seq}: removes {key}, which no compaction has replaced")
+
+
+def _verify(holdings: Holdings, entry: Entry, event: Verified) -> None:
+    dataset = _dataset(holdings, event.dataset)
+    whole = event.since is None and event.until is None and event.keys is None
+    looked_at = None if event.keys is None else frozenset(event.keys)
+    for slot in dataset.slots.values():
+        window = slot.slot.window
+        if window is None:
+            covered = whole or looked_at is not None
+        else:
+            covered = (event.since is None or window.start >= event.since) and (
+                event.until is None or window.end <= event.until
+            )
+        if covered:
+            slot.segments = [
+                _verified(held, entry, event) if looked_at is None or held.segment.key in looked_at else held
+                for held in slot.segments
+            ]
+    if whole:
+        holdings.last_verified_at[event.dataset] = entry.at
+
+
+def _verified(held: HeldSegment, entry: Entry, event: Verified) -> HeldSegment:
+    if held.committed_seq > event.through_seq:
+        return held
+    return HeldSegment(
+        held.segment,
+        held.committed_seq,
+        held.committed_at,
+        verified_at=entry.at,
+        verified_deep_at=entry.at if event.depth == "deep" else held.verified_deep_at,
+    )
+
+
+def _purge(holdings: Holdings, entry: Entry, event: Purged) -> None:
+    dataset = _dataset(holdings, event.dataset)
+    slot = dataset.slots.get(event.slot)
+    intent = dataset.open_purges.get(event.intent_seq)
+    if slot is None or intent is None or all(share.slot != event.slot for share in intent.slots):
+        raise LedgerBroken(
+            f"ledger entry {entry.seq}: purges {event.dataset} {event.slot}, which entry {event.intent_seq} did not"
+            " intend"
+        )
+    slot.rows_purged += event.rows
+    slot.state = event.state
+    slot.compared_at = event.snapshot_at
+    slot.last_purged_at = entry.at
+    if event.reconciled:
+        dataset.credited[event.intent_seq, event.slot] = event.rows
+    left = tuple(share for share in intent.slots if share.slot != event.slot)
+    if left:
+        dataset.open_purges[event.intent_seq] = replace(intent, slots=left)
+    else:
+        del dataset.open_purges[event.intent_seq]
+
+
+def _intend_expiry(holdings: Holdings, entry: Entry, event: ExpireIntended) -> None:
+    dataset = _dataset(holdings, event.dataset)
+    gone = set(event.keys)
+    for slot in dataset.slots.values():
+        leaving = [held for held in slot.segments if held.segment.key in gone]
+        if not leaving:
+            continue
+        slot.segments = [held for held in slot.segments if held.segment.key not in gone]
+        slot.rows_expired += sum(held.segment.rows for held in leaving)
+        for held in leaving:
+            gone.discard(held.segment.key)
+            holdings.keys.discard(held.segment.key)
+            dataset.expiring[held.segment.key] = held
+    if gone:
+        raise LedgerBroken(f"ledger entry {entry.seq}: expires {min(gone)}, which the archive does not hold")
+    _deletion_intended(holdings, event.confirmed)
+
+
+def _deletion_intended(holdings: Holdings, confirmed: tuple[str, ...]) -> None:
+    holdings.pause = timedelta(0)
+    if confirmed:
+        holdings.anchor_adopted_at = None
+
+
+def _intend_purge(holdings: Holdings, entry: Entry, event: PurgeIntended) -> None:
+    _dataset(holdings, event.dataset).open_purges[entry.seq] = event
+    _deletion_intended(holdings, event.confirmed)
+
+
+def _expire(holdings: Holdings, _: Entry, event: Expired) -> None:
+    dataset = _dataset(holdings, event.dataset)
+    for key in event.keys:
+        dataset.expiring.pop(key, None)
+        if event.kept_until is None:
+            dataset.residuals.pop(key, None)
+        else:
+            dataset.residuals[key] = event.kept_until
+
+
+def _place_hold(holdings: Holdings, _: Entry, event: HoldPlaced) -> None:
+    holdings.holds[event.hold] = event
+
+
+def _release_hold(holdings: Holdings, entry: Entry, event: HoldReleased) -> None:
+    if holdings.holds.pop(event.hold, None) is None:
+        raise LedgerBroken(f"ledger entry {entry.seq}: releases the hold {event.hold}, which is not in force")
+
+
+def _intend_sweep(holdings: Holdings, entry: Entry, event: SweepIntended) -> None:
+    named = holdings.keys.intersection(event.keys)
+    if named:
+        raise LedgerBroken(f"ledger entry {entry.seq}: sweeps {min(named)}, which the archive holds")
+    holdings.sweeping.update(event.keys)
+    holdings.swept.update(dict.fromkeys(event.keys, entry.seq))
+
+
+def _sweep(holdings: Holdings, _: Entry, event: Swept) -> None:
+    holdings.sweeping.difference_update(event.keys)
+
+
+def _adopt_anchor(holdings: Holdings, entry: Entry, _: AnchorAdopted) -> None:
+    holdings.anchor_adopted_at = entry.at
+
+
+def _archive_chunks(holdings: Holdings, entry: Entry, event: ChunksArchived) -> None:
+    if event.rows + event.rows_duplicate + event.rows_deleted != event.entries:
+        raise LedgerBroken(f"ledger entry {entry.seq}: the entries of the chunks of {event.dataset} do not add up")
+    dataset = _dataset(holdings, event.dataset)
+    dataset.chunks.archived.append(event)
+    dataset.last_export_at = entry.at
+
+
+def _wait_for_chunks(holdings: Holdings, _: Entry, event: ChunksWaiting) -> None:
+    _dataset(holdings, event.dataset).chunks.waiting = event
+
+
+def _miss_chunks(holdings: Holdings, entry: Entry, event: ChunksGone) -> None:
+    _dataset(holdings, event.dataset).chunks.gone.append((entry.at, event))
+
+
+def _intend_chunk_deletion(holdings: Holdings, entry: Entry, event: ChunksDeletionIntended) -> None:
+    _dataset(holdings, event.dataset).chunks.open_deletions[entry.seq] = event
+    _deletion_intended(holdings, event.confirmed)
+
+
+def _delete_chunks(holdings: Holdings, entry: Entry, event: ChunksDeleted) -> None:
+    chunks = _dataset(holdings, event.dataset).chunks
+    intent = chunks.open_deletions.pop(event.intent_seq, None)
+    if intent is None:
+        raise LedgerBroken(f"ledger entry {entry.seq}: deletes chunks that entry {event.intent_seq} did not intend")
+    if (0 if event.list is None else event.list.chunks) + event.kept != intent.list.chunks:
+        raise LedgerBroken(f"ledger entry {entry.seq}: the chunks that entry {event.intent_seq} intended do not add up")
+    chunks.deleted.append(event)
+
+
+def _quarantine(holdings: Holdings, _: Entry, event: ChunkQuarantined) -> None:
+    chunks = _dataset(holdings, event.dataset).chunks
+    chunks.quarantined[event.sha256] = event
+    chunks.released.pop(event.sha256, None)
+
+
+def _release_quarantine(holdings: Holdings, entry: Entry, event: QuarantineReleased) -> None:
+    chunks = _dataset(holdings, event.dataset).chunks
+    quarantined = chunks.quarantined.pop(event.sha256, None)
+    if quarantined is None:
+        raise LedgerBroken(f"ledger entry {entry.seq}: releases {event.sha256[:16]}…, which is not in quarantine")
+    chunks.released[event.sha256] = quarantined.chunk
+
+
+def _state_rules(holdings: Holdings, _: Entry, event: RulesStated) -> None:
+    holdings.rules = event
+
+
+def _check_stack(holdings: Holdings, entry: Entry, event: StackChecked) -> None:
+    holdings.stack_checked = (entry.at, event)
+
+
+def _end_run(holdings: Holdings, entry: Entry, event: RunEnded) -> None:
+    holdings.last_runs[event.command] = (entry.at, event)
+    if event.exit_status == 0:
+        holdings.last_successes[event.command] = entry.at
+    for step in event.steps:
+        if step.outcome is StepOutcome.DONE:
+            holdings.last_successes[step.step] = entry.at
+
+
+_APPLY: Mapping[type[object], Callable[[Holdings, Entry, Any], None]] = {
+    Initialised: _begin,
+    SchemaChanged: _change_schema,
+    Exported: _export,
+    Verified: _verify,
+    PurgeIntended: _intend_purge,
+    Purged: _purge,
+    HoldPlaced: _place_hold,
+    HoldReleased: _release_hold,
+    ExpireIntended: _intend_expiry,
+    Expired: _expire,
+    Compacted: _compact,
+    PartsRemoved: _remove_parts,
+    SweepIntended: _intend_sweep,
+    Swept: _sweep,
+    AnchorAdopted: _adopt_anchor,
+    ChunksArchived: _archive_chunks,
+    ChunksWaiting: _wait_for_chunks,
+    ChunksGone: _miss_chunks,
+    ChunksDeletionIntended: _intend_chunk_deletion,
+    ChunksDeleted: _delete_chunks,
+    ChunkQuarantined: _quarantine,
+    QuarantineReleased: _release_quarantine,
+    RulesStated: _state_rules,
+    StackChecked: _check_stack,
+    RunEnded: _end_run,
+}
+"""What each kind of event does to the holdings; a test holds it together with ``model.Event``."""

@@ -1,0 +1,661 @@
+"""Every word that a person reads in a report, in German and English side by side.
+
+``{rows}`` is a fact, written in the language's own way; ``{rows|row|rows}`` is a number with its noun.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Message(NamedTuple):
+    """One text in both languages."""
+
+    de: str
+    en: str
+
+
+CATALOGUE: Mapping[str, Message] = {
+    # ── The first screen ──
+    "title.report": Message("Löschbericht", "Deletion report"),
+    "title.period": Message("Zeitraum {period}", "Period {period}"),
+    "none": Message("–", "–"),
+    "unlimited": Message("unbefristet", "unlimited"),
+    "archive": Message("Archiv insgesamt", "the archive as a whole"),
+    "gap.not_configured": Message("nicht konfiguriert", "not configured"),
+    "gap.not_recorded": Message("nicht aufgezeichnet", "not recorded"),
+    "verdict.kept": Message("Eingehalten", "Kept"),
+    "verdict.attention": Message("Zu klären", "Needs attention"),
+    "verdict.broken": Message("Verletzt", "Broken"),
+    "verdict.kept.text": Message(
+        "Alle Fristen wurden eingehalten. Das wurde geprüft, und nichts bleibt für eine Person zu tun.",
+        "Every period was kept. This was checked, and nothing is left for a person to do.",
+    ),
+    "verdict.attention.text": Message(
+        "Keine Verletzung wurde gefunden. {points|Punkt braucht|Punkte brauchen} eine Person; solange gilt der Zeitraum"
+        " nicht als vollständig nachgewiesen.",
+        "No breach was found. {points|point needs|points need} a person; until then the period does not count as"
+        " fully proven.",
+    ),
+    "verdict.broken.text": Message(
+        "Zugesagtes wurde nicht eingehalten: {points|Verletzung|Verletzungen}. Sie stehen unten an erster Stelle, mit dem"
+        " nächsten Schritt.",
+        "A promise was not kept: {points|breach|breaches}. They stand first below, each with the next step.",
+    ),
+    "level.kept": Message("Hinweis", "Note"),
+    "level.attention": Message("Zu klären", "Needs attention"),
+    "level.broken": Message("Verletzt", "Broken"),
+    "figure.rows_archived": Message("Zeilen archiviert", "rows archived"),
+    "figure.rows_relocated": Message("Zeilen verlagert (Quelle → Archiv)", "rows moved (source → archive)"),
+    "figure.rows_deleted": Message("Zeilen gelöscht (Archiv)", "rows deleted (archive)"),
+    "figure.rows_overdue": Message("Zeilen überfällig", "rows overdue"),
+    "figure.nights_missed": Message("Nächte ausgefallen", "nights missed"),
+    "figure.before": Message("davor {before}", "before {before}"),
+    "verdict.before": Message("Im Zeitraum davor: {verdict}", "In the period before: {verdict}"),
+    "section.person": Message("Was eine Person braucht", "What needs a person"),
+    "section.person.none": Message("Nichts.", "Nothing."),
+    "section.changes": Message("Was sich seit dem Zeitraum davor geändert hat", "What changed since the period before"),
+    "section.changes.compared": Message("Verglichen mit {period}.", "Compared with {period}."),
+    "section.changes.first": Message(
+        "Einen Zeitraum davor gibt es nicht: das Archiv begann in diesem.",
+        "There is no period before: the archive began in this one.",
+    ),
+    "section.changes.none": Message(
+        "An Regeln, Aussetzungen, Spalten und Befunden nichts.", "Nothing in rules, holds, columns and findings."
+    ),
+    "column.measure": Message("Kennzahl", "Measure"),
+    "column.before": Message("davor", "before"),
+    "column.now": Message("jetzt", "now"),
+    "measure.rows_archived": Message("Zeilen ins Archiv übernommen", "Rows added to the archive"),
+    "measure.rows_relocated": Message(
+        "Zeilen aus der Quelle entfernt (Verlagerung)", "Rows removed from their source (moved)"
+    ),
+    "measure.rows_deleted": Message("Zeilen endgültig gelöscht (Löschung)", "Rows deleted for good (deleted)"),
+    "measure.rows_overdue": Message("Überfällige Zeilen bei der letzten Prüfung", "Overdue rows at the last check"),
+    "measure.rows_held": Message("Zeilen im Archiv am Ende", "Rows in the archive at the end"),
+    "measure.runs": Message("Läufe", "Runs"),
+    "measure.runs_failed": Message("Läufe mit Fehlern", "Runs with failures"),
+    "measure.nights_missed": Message("Ausgefallene Nächte", "Missed nights"),
+    "measure.findings_breach": Message("Verletzungen im Monitoring", "Breaches in the monitoring stack"),
+    "measure.findings_unknown": Message(
+        "Nicht Feststellbares im Monitoring", "What could not be told of the monitoring stack"
+    ),
+    "measure.holds": Message("Aussetzungen in Kraft", "Holds in force"),
+    "measure.ledger_entries": Message("Einträge ins Hauptbuch", "Ledger entries"),
+    # ── What needs a person ──
+    "remark.no_archive": Message(
+        "Das Archiv gab es am Ende des Zeitraums noch nicht.", "The archive did not exist yet at the end of the period."
+    ),
+    "action.no_archive": Message("Einen späteren Zeitraum wählen.", "Choose a later period."),
+    "remark.anchor_adopted": Message(
+        "Der Anker war leer und wurde am {at} auf das Hauptbuch gesetzt: für die Einträge davor bürgt er nicht.",
+        "The anchor was empty and was set to the ledger at {at}: it does not vouch for the entries before.",
+    ),
+    "action.anchor_adopted": Message(
+        "Klären, warum der Anker verloren ging; Hauptbuch mit einer Kopie vergleichen.",
+        "Find out why the anchor was lost; compare the ledger with a copy.",
+    ),
+    "remark.period_open": Message(
+        "Der Zeitraum ist noch nicht vorbei; der Bericht reicht bis {until}.",
+        "The period is not over; the report reaches until {until}.",
+    ),
+    "action.period_open": Message("Nach seinem Ende neu erstellen.", "Make it again after its end."),
+    "remark.rules_not_recorded": Message(
+        "Die Regeln stehen nicht im Hauptbuch; gezeigt ist die Konfiguration zur Zeit der Erstellung.",
+        "The ledger states no rules; what is shown is the configuration when the report was made.",
+    ),
+    "action.rules_not_recorded": Message(
+        "`archiver run nightly` schreibt sie ins Hauptbuch.", "`archiver run nightly` states them in the ledger."
+    ),
+    "remark.responsible_missing": Message(
+        "{fields|Angabe fehlt|Angaben fehlen} zu Verantwortlichem, Auftragsverarbeiter, Datenschutzbeauftragtem,"
+        " Verzeichnisnummer oder Restkopien.",
+        "{fields|statement is|statements are} missing on controller, processor, data protection officer, record number"
+        " or residual copies.",
+    ),
+    "action.responsible_missing": Message(
+        "Abschnitt [report] der Konfiguration ausfüllen.", "Fill in [report] of the configuration."
+    ),
+    "remark.overdue_source": Message(
+        "{rows|Zeile war|Zeilen waren} am {at} länger in der Quelle als zugesagt, die älteste von {oldest}.",
+        "{rows|row was|rows were} in the source for longer than promised at {at}, the oldest of {oldest}.",
+    ),
+    "action.overdue_source": Message(
+        "Die Gründe stehen unter „Negativprüfung“; `archiver purge` zeigt, was jetzt zurückhält.",
+        "The reasons stand under “Negative check”; `archiver purge` shows what holds them back now.",
+    ),
+    "remark.overdue_archive": Message(
+        "{rows|Zeile war|Zeilen waren} am {at} länger im Archiv als zugesagt, die älteste von {oldest}.",
+        "{rows|row was|rows were} in the archive for longer than promised at {at}, the oldest of {oldest}.",
+    ),
+    "action.overdue_archive": Message(
+        "Die Gründe stehen unter „Negativprüfung“; `archiver expire` zeigt, was jetzt zurückhält.",
+        "The reasons stand under “Negative check”; `archiver expire` shows what holds them back now.",
+    ),
+    "remark.overdue_known": Message(
+        "{rows|Zeile müsste|Zeilen müssten} die Quelle nach Kenntnis des Archivs schon verlassen haben.",
+        "By what the archive knows, {rows|row|rows} should have left the source already.",
+    ),
+    "action.overdue_known": Message(
+        "`archiver purge` ausführen und die Gründe ansehen.", "Run `archiver purge` and look at its reasons."
+    ),
+    "remark.overdue_on_hold": Message(
+        "{rows|überfällige Zeile bleibt|überfällige Zeilen bleiben}, weil die Löschung ausgesetzt ist.",
+        "{rows|overdue row stays|overdue rows stay} because of a hold.",
+    ),
+    "action.overdue_on_hold": Message("Siehe „Aussetzungen“.", "See “Holds”."),
+    "remark.not_observed_source": Message(
+        "Eine Negativprüfung der Quelle ist nicht aufgezeichnet.", "No negative check of the source is recorded."
+    ),
+    "action.not_observed_source": Message(
+        "`archiver run nightly` prüft am Ende jedes Laufs.", "`archiver run nightly` checks at the end of each run."
+    ),
+    "remark.not_observed_archive": Message(
+        "Eine Negativprüfung des Archivs ist nicht aufgezeichnet.", "No negative check of the archive is recorded."
+    ),
+    "action.not_observed_archive": Message(
+        "`archiver run nightly` prüft am Ende jedes Laufs.", "`archiver run nightly` checks at the end of each run."
+    ),
+    "remark.not_verified": Message(
+        "{objects|Archivobjekt wurde|Archivobjekte wurden} in diesem Zeitraum nicht zurückgelesen und verglichen.",
+        "{objects|archive object was|archive objects were} not read back and compared in this period.",
+    ),
+    "action.not_verified": Message("`archiver verify --deep` ausführen.", "Run `archiver verify --deep`."),
+    "remark.purge_open": Message(
+        "Für {rows|angekündigte Löschung einer Zeile|angekündigte Zeilen-Löschungen} in der Quelle fehlt das Ergebnis.",
+        "The outcome of {rows|announced deletion of a row|announced deletions of rows} in the source is not known.",
+    ),
+    "action.purge_open": Message(
+        "Der nächste `archiver purge --execute` vergleicht und trägt nach.",
+        "The next `archiver purge --execute` compares and completes the record.",
+    ),
+    "remark.expiry_open": Message(
+        "Für {objects|Archivobjekt|Archivobjekte} ist die Löschung angekündigt, aber nicht bestätigt.",
+        "The deletion of {objects|archive object|archive objects} was announced and is not confirmed.",
+    ),
+    "action.expiry_open": Message(
+        "Der nächste `archiver expire --execute` vollendet sie.", "The next `archiver expire --execute` completes it."
+    ),
+    "remark.kept_until": Message(
+        "Von {objects|gelöschten Objekt|gelöschten Objekten} bleibt etwas bis {until}, weil der Speicher es sperrt (Object Lock).",
+        "Something of {objects|deleted object|deleted objects} remains until {until}, because the store locks it (Object Lock).",
+    ),
+    "action.kept_until": Message(
+        "Danach löscht es der nächste `archiver expire --execute`; die Sperrfrist mit der Löschfrist abstimmen.",
+        "The next `archiver expire --execute` after that deletes it; bring the lock's period in line with the retention.",
+    ),
+    "remark.kept_without_end": Message(
+        "Von {objects|gelöschten Objekt|gelöschten Objekten} bleibt etwas ohne bekanntes Ende, weil der Speicher es sperrt (Legal Hold).",
+        "Something of {objects|deleted object|deleted objects} remains without a known end, because the store locks it (legal hold).",
+    ),
+    "action.kept_without_end": Message(
+        "Die Sperre im Speicher aufheben; der nächste `archiver expire --execute` löscht es dann.",
+        "Lift the lock in the store; the next `archiver expire --execute` then deletes it.",
+    ),
+    "remark.guard_confirmed": Message(
+        "Bei {deletions|Löschung|Löschungen} bestätigte eine Person, was die Sicherung abgelehnt hatte: {reasons}",
+        "For {deletions|deletion|deletions} a person confirmed what the guard had refused: {reasons}",
+    ),
+    "action.guard_confirmed": Message(
+        "Prüfen, ob die Bestätigung begründet war.", "See that the confirmation had its reason."
+    ),
+    "remark.rows_missing": Message(
+        "{rows|archivierte Zeile war|archivierte Zeilen waren} in der Quelle nicht mehr da, ohne dass archiver sie gelöscht hat.",
+        "{rows|archived row was|archived rows were} gone from the source though archiver had not deleted them.",
+    ),
+    "action.rows_missing": Message("Klären, wer in der Quelle löscht.", "Find out who deletes in the source."),
+    "remark.rows_undated": Message(
+        "{rows|Zeile hat|Zeilen haben} keine brauchbare Zeit: archiviert, aber nie aus der Quelle entfernt.",
+        "{rows|row has|rows have} no usable time: archived, never removed from the source.",
+    ),
+    "action.rows_undated": Message("Die Zeit in der Quelle berichtigen.", "Correct the time in the source."),
+    "remark.rows_duplicate_key": Message(
+        "{rows|Zeile teilt|Zeilen teilen} ihren Schlüssel mit einer anderen: archiviert, aber nie aus der Quelle entfernt.",
+        "{rows|row shares its|rows share their} key with another: archived, never removed from the source.",
+    ),
+    "action.rows_duplicate_key": Message(
+        "Den Schlüssel berichtigen (datasets.<name>.key).", "Correct the key (datasets.<name>.key)."
+    ),
+    "remark.rows_future": Message(
+        "{rows|Zeile hat|Zeilen haben} eine Zeit, die noch nicht gekommen ist.",
+        "{rows|row has|rows have} a time that has not come yet.",
+    ),
+    "action.rows_future": Message("Die Uhr der Anwendung prüfen.", "Check the application's clock."),
+    "remark.not_configured": Message(
+        "Das Archiv hält {rows|Zeile|Zeilen}, für die es keine Regel mehr gibt.",
+        "The archive holds {rows|row|rows} that no rule exists for any more.",
+    ),
+    "action.not_configured": Message(
+        "Den Datenbestand wieder konfigurieren, damit er abläuft.", "Configure the dataset again, so that it expires."
+    ),
+    "remark.no_archive_period": Message(
+        "Für das Archiv ist keine Frist gewählt: {rows|Zeile läuft|Zeilen laufen} nie ab. Verlagerung ist keine Löschung.",
+        "No period is chosen for the archive: {rows|row never expires|rows never expire}. Moving is not deleting.",
+    ),
+    "action.no_archive_period": Message("archive_retention setzen.", "Set archive_retention."),
+    "remark.schema_lossy": Message(
+        "Seit {at} fehlen Spalten oder haben einen anderen Typ (Fassung {version}).",
+        "Since {at} columns are gone or have another type (version {version}).",
+    ),
+    "action.schema_lossy": Message("Prüfen, ob das gewollt war.", "See that it was intended."),
+    "remark.chunks_lost": Message(
+        "{chunks|Loki-Chunk verschwand|Loki-Chunks verschwanden}, bevor sie archiviert waren (bemerkt {at}, Liste {key}).",
+        "{chunks|Loki chunk|Loki chunks} vanished before they were archived (noticed {at}, list {key}).",
+    ),
+    "action.chunks_lost": Message(
+        "Lokis Frist und die Läufe abgleichen: archiver muss vor dem Compactor lesen.",
+        "Compare Loki's period with the runs: archiver must read before the compactor deletes.",
+    ),
+    "remark.quarantine": Message(
+        "{chunks|Loki-Chunk ist|Loki-Chunks sind} beschädigt und in Quarantäne; seine Zeilen sind nicht archiviert.",
+        "{chunks|Loki chunk is|Loki chunks are} unsound and in quarantine; their lines are not archived.",
+    ),
+    "action.quarantine": Message(
+        "Ansehen und mit `archiver loki release` erledigen.", "Look at them, then `archiver loki release`."
+    ),
+    "remark.stack_not_checked": Message(
+        "Die Fristen des Monitorings wurden in diesem Zeitraum nicht geprüft.",
+        "The retention of the monitoring stack was not checked in this period.",
+    ),
+    "action.stack_not_checked": Message(
+        "`archiver run nightly` prüft sie und hält den Befund fest.",
+        "`archiver run nightly` checks it and records what it found.",
+    ),
+    "remark.stack_breach": Message(
+        "Monitoring: {check} ist verletzt ({subject}).", "Monitoring: {check} is broken ({subject})."
+    ),
+    "action.stack_breach": Message("{fix}", "{fix}"),
+    "remark.stack_cannot_tell": Message(
+        "Monitoring: {check} konnte nicht festgestellt werden ({subject}).",
+        "Monitoring: {check} could not be told ({subject}).",
+    ),
+    "action.stack_cannot_tell": Message("{fix}", "{fix}"),
+    "remark.nights_not_recorded": Message("Nächtliche Läufe sind nicht aufgezeichnet.", "No nightly run is recorded."),
+    "action.nights_not_recorded": Message("`archiver run nightly` einrichten.", "Set up `archiver run nightly`."),
+    "remark.nights_missed": Message(
+        "{nights|Nacht ist|Nächte sind} ausgefallen, zwischen {first} und {last}.",
+        "{nights|night was|nights were} missed, between {first} and {last}.",
+    ),
+    "action.nights_missed": Message("Zeitgeber und Alarm des Laufs prüfen.", "Check the run's timer and its alert."),
+    "remark.runs_failed": Message(
+        "{runs|Lauf endete|Läufe endeten} mit Fehlern, zuletzt am {last} mit Status {exit_status}.",
+        "{runs|run ended|runs ended} with failures, the last one at {last} with status {exit_status}.",
+    ),
+    "action.runs_failed": Message(
+        "Siehe „Läufe“; die Bedeutung des Status steht dort.", "See “Runs”, which has the meaning of the status."
+    ),
+    "remark.hold_review": Message(
+        "Die Aussetzung {reference} war zum {on} zu überprüfen.", "The hold {reference} was to be reviewed by {on}."
+    ),
+    "action.hold_review": Message("Aufheben oder neu begründen.", "Release it, or give its reason anew."),
+    # ── Changes ──
+    "change.rules_first_stated": Message(
+        "Die Regeln wurden erstmals festgehalten.", "The rules were stated for the first time."
+    ),
+    "change.responsible_changed": Message("{field}: {before} → {after}", "{field}: {before} → {after}"),
+    "change.stack_promise_changed": Message(
+        "Zusage für das Monitoring: {before_s} → {after_s}",
+        "Promise for the monitoring stack: {before_s} → {after_s}",
+    ),
+    "change.dataset_added": Message("Der Datenbestand kam dazu.", "The dataset was added."),
+    "change.dataset_removed": Message(
+        "Der Datenbestand ist nicht mehr konfiguriert.", "The dataset is no longer configured."
+    ),
+    "change.config_changed": Message(
+        "Prüfsumme der Konfiguration: {before} → {after}",
+        "Configuration hash: {before} → {after}",
+    ),
+    "change.rule_changed": Message("{field}: {before} → {after}", "{field}: {before} → {after}"),
+    "change.schema_changed": Message(
+        "Seit {at} {columns|Spalte|Spalten} (Fassung {version}).",
+        "Since {at} {columns|column|columns} (version {version}).",
+    ),
+    "change.chunks_quarantined": Message(
+        "{chunks|Chunk kam|Chunks kamen} in Quarantäne.", "{chunks|chunk went|chunks went} into quarantine."
+    ),
+    "change.chunks_released": Message(
+        "{chunks|Chunk wurde|Chunks wurden} aus der Quarantäne entlassen.",
+        "{chunks|chunk was|chunks were} released from quarantine.",
+    ),
+    "change.hold_placed": Message("Aussetzung {reference} am {at}.", "Hold {reference} placed at {at}."),
+    "change.hold_released": Message("Aussetzung {reference} am {at} aufgehoben.", "Hold {reference} released at {at}."),
+    "change.finding_changed": Message(
+        "{check} ({subject}): {before} → {after}", "{check} ({subject}): {before} → {after}"
+    ),
+    # ── Identity ──
+    "section.identity": Message("Angaben zum Bericht", "About this report"),
+    "label.number": Message("Berichtsnummer", "Report number"),
+    "label.period_utc": Message("Zeitraum (UTC)", "Period (UTC)"),
+    "label.period_local": Message("Zeitraum (Europe/Berlin)", "Period (Europe/Berlin)"),
+    "label.as_of": Message("Stand", "As of"),
+    "as_of": Message("Eintrag {seq} des Hauptbuchs vom {at}", "ledger entry {seq} of {at}"),
+    "label.tool": Message("Programmversion", "Tool version"),
+    "tool": Message("{tool}; Bericht geschrieben von {writer}", "{tool}; report written by {writer}"),
+    "label.config": Message("Prüfsumme der Konfiguration", "Configuration hash"),
+    "label.controller": Message("Verantwortlicher", "Controller"),
+    "label.processor": Message("Auftragsverarbeiter", "Processor"),
+    "label.officer": Message("Datenschutzbeauftragter", "Data protection officer"),
+    "label.record": Message("Nr. im Verzeichnis der Verarbeitungstätigkeiten", "Number in the record of processing"),
+    "label.store": Message("Speicherort des Archivs", "Where the archive is"),
+    "text.personal": Message(
+        "Dieser Bericht enthält keine personenbezogenen Daten aus den Beständen: nur Zahlen, Zeiten, Namen von Tabellen"
+        " und Objekten. Grundlage ist allein das Hauptbuch; die Quellen wurden für ihn nicht befragt.",
+        "This report holds no personal data of the datasets: only counts, times, names of tables and objects. It rests"
+        " on the ledger alone; the sources were not asked for it.",
+    ),
+    "text.operations": Message(
+        "Verlagerung heißt: Zeilen haben ihre Quelle verlassen, und das Archiv hält sie bis zum Ende seiner eigenen Frist."
+        " Löschung heißt: sie sind überall fort, bis auf die genannten Restkopien.",
+        "Moved means: rows have left their source, and the archive holds them until the end of a period of its own."
+        " Deleted means: they are gone everywhere but for the residual copies named.",
+    ),
+    # ── Datasets ──
+    "section.dataset": Message("Datenbestand {name}", "Dataset {name}"),
+    "section.rule": Message("Regel", "Rule"),
+    "label.place": Message("Ort der Quelle", "Where the source is"),
+    "label.rule_source": Message("Löschregel der Quelle", "Rule for the source"),
+    "label.rule_archive": Message("Löschregel des Archivs", "Rule for the archive"),
+    "rule.source": Message("Zeit in {column} + {period}", "time in {column} + {period}"),
+    "rule.source.loki": Message(
+        "Zeit der Zeile + {period}; Lokis Compactor löscht", "time of the line + {period}; Loki's compactor deletes"
+    ),
+    "rule.archive": Message("Ende des Zeitfensters + {period}", "end of the window + {period}"),
+    "label.purpose": Message("Zweck", "Purpose"),
+    "label.legal_basis": Message("Rechtsgrundlage", "Legal basis"),
+    "label.deletion_class": Message("Löschklasse", "Deletion class"),
+    "label.subject_columns": Message("Spalten, die eine Person benennen", "Columns that name a person"),
+    "label.policies": Message("Behandlung vor dem Schreiben", "Treatment before writing"),
+    "section.figures": Message("In diesem Zeitraum", "In this period"),
+    "label.archived": Message("Archiviert", "Archived"),
+    "archived": Message(
+        "{rows|Zeile|Zeilen} aus {windows|Zeitfenster|Zeitfenstern} in {objects|Objekt|Objekten}, {size}",
+        "{rows|row|rows} of {windows|window|windows} in {objects|object|objects}, {size}",
+    ),
+    "archived.bounds": Message("von {oldest} bis {newest}", "from {oldest} until {newest}"),
+    "label.relocated": Message("Verlagert (Quelle → Archiv)", "Moved (source → archive)"),
+    "label.deleted": Message("Gelöscht (Archiv)", "Deleted (archive)"),
+    "rows": Message("{rows|Zeile|Zeilen}", "{rows|row|rows}"),
+    "deleted": Message(
+        "{rows|Zeile|Zeilen}, {objects|Objekt|Objekte} mit {versions|Fassung|Fassungen}",
+        "{rows|row|rows}, {objects|object|objects} with {versions|version|versions}",
+    ),
+    "label.left": Message("Stehen geblieben", "Left in place"),
+    "left.one": Message("{rows|Zeile|Zeilen}: {reason}", "{rows|row|rows}: {reason}"),
+    "label.held": Message("Im Archiv am Ende", "In the archive at the end"),
+    "label.verified": Message("Jedes Objekt zurückgelesen seit", "Every object read back since"),
+    "unverified": Message("{objects|Objekt|Objekte} noch nie", "{objects|object|objects} never yet"),
+    "label.next_due": Message("Nächste Löschung im Archiv fällig", "Next deletion due in the archive"),
+    "label.odd": Message("Besonderheiten", "Out of the ordinary"),
+    "odd.changed": Message(
+        "{rows|Zeile wurde|Zeilen wurden} in der Quelle geändert, beide Fassungen sind archiviert",
+        "{rows|row was|rows were} changed in the source, both versions are archived",
+    ),
+    "odd.late": Message("{rows|Zeile kam|Zeilen kamen} später dazu", "{rows|row came|rows came} late"),
+    "odd.missing": Message(
+        "{rows|Zeile fehlte|Zeilen fehlten} in der Quelle", "{rows|row was|rows were} missing in the source"
+    ),
+    "odd.duplicate": Message(
+        "{rows|Zeile mit|Zeilen mit} mehrfachem Schlüssel", "{rows|row with|rows with} a key that is not unique"
+    ),
+    "never": Message("nie", "never"),
+    "chart.days": Message("Zeilen je Tag", "Rows per day"),
+    "chart.months": Message("Zeilen je Monat", "Rows per month"),
+    "chart.days.alt": Message(
+        "Balken je Abschnitt. Insgesamt {archived} archiviert, {relocated} verlagert, {deleted} gelöscht; am meisten archiviert {peak}.",
+        "Bars for each step of time. In all {archived} archived, {relocated} moved, {deleted} deleted; most archived {peak}.",
+    ),
+    "chart.archived": Message("archiviert", "archived"),
+    "chart.relocated": Message("verlagert", "moved"),
+    "chart.deleted": Message("gelöscht", "deleted"),
+    "chart.ages": Message("Alter der ältesten Zeile, in Tagen", "Age of the oldest row, in days"),
+    "chart.ages.alt": Message(
+        "Linien über die Prüfungen des Zeitraums. {places}", "Lines over the checks of the period. {places}"
+    ),
+    "chart.ages.place": Message("{place}: zuletzt {age}, erlaubt {limit}.", "{place}: last {age}, allowed {limit}."),
+    "chart.limit": Message("{place}, erlaubt {limit}", "{place}, allowed {limit}"),
+    "place.source": Message("Quelle", "source"),
+    "place.archive": Message("Archiv", "archive"),
+    "section.observed": Message("Negativprüfung", "Negative check"),
+    "section.observed.none": Message("Nicht aufgezeichnet.", "Not recorded."),
+    "column.place": Message("Ort", "Place"),
+    "column.at": Message("Geprüft", "Checked"),
+    "column.rows": Message("Zeilen", "Rows"),
+    "column.limit": Message("Erlaubt", "Allowed"),
+    "column.oldest": Message("Älteste Zeile", "Oldest row"),
+    "column.age": Message("Alter", "Age"),
+    "column.overdue": Message("Überfällig", "Overdue"),
+    "column.reasons": Message("Gründe", "Reasons"),
+    "unseen": Message("nicht einsehbar", "could not be looked at"),
+    "section.deletions": Message("Löschprotokoll", "Deletion record"),
+    "section.deletions.none": Message(
+        "In diesem Zeitraum wurde nichts verlagert oder gelöscht.", "Nothing was moved or deleted in this period."
+    ),
+    "column.operation": Message("Vorgang", "Operation"),
+    "operation.relocation": Message("Verlagerung", "moved"),
+    "operation.deletion": Message("Löschung", "deleted"),
+    "operation.residual": Message("Restkopie", "residual copy"),
+    "operation.litter": Message("Aufräumen", "litter"),
+    "column.slot": Message("Zeitfenster", "Window"),
+    "column.due": Message("Fällig", "Due"),
+    "column.deleted_at": Message("Ausgeführt (UTC)", "Done at (UTC)"),
+    "column.planned": Message("Geplant", "Planned"),
+    "column.done": Message("Erledigt", "Done"),
+    "column.difference": Message("Differenz, Grund", "Difference, reason"),
+    "column.left": Message("Verblieben", "Left"),
+    "column.entry": Message("Eintrag", "Entry"),
+    "text.deletions": Message(
+        "Grund aller Vorgänge ist der Ablauf der Frist, wenn nichts anderes dasteht; Löschungen nach Art. 17 und zum"
+        " Vertragsende werden nicht gesondert aufgezeichnet. Ausgeführt hat sie {tool}. Verfahren: {methods}.",
+        "The reason of each is the end of its period, unless said otherwise; deletions under Art. 17 and at the end of a"
+        " contract are not recorded apart. Executed by {tool}. Method: {methods}.",
+    ),
+    "method.compared_in_transaction": Message(
+        "jede Zeile in der löschenden Transaktion mit dem geprüften Archiv verglichen, dann genau diese gelöscht und gezählt",
+        "each row compared with the verified archive in the deleting transaction, then exactly these deleted and counted",
+    ),
+    "method.reconciled": Message(
+        "nach einem abgebrochenen Lauf durch Vergleich festgestellt", "found by comparison after a run that had died"
+    ),
+    "method.all_versions": Message(
+        "Objekt mit allen Fassungen gelöscht, dann danach gesucht",
+        "object deleted with all its versions, then looked for",
+    ),
+    "method.unnamed_objects": Message(
+        "Objekte gelöscht, die kein Eintrag nennt", "objects deleted that no entry names"
+    ),
+    "section.proofs": Message("Nachweise", "Proofs"),
+    "text.proofs": Message(
+        "Jede verlagerte Zeile stand in einem dieser Objekte, das davor zurückgelesen wurde. Bei einer Löschung sind es die gelöschten Objekte.",
+        "Each moved row stood in one of these objects, which had been read back before. For a deletion they are the objects deleted.",
+    ),
+    "column.object": Message("Objekt und SHA-256", "Object and SHA-256"),
+    "column.size": Message("Größe", "Size"),
+    "column.verified": Message("Zuvor geprüft", "Checked before"),
+    "deep": Message("inhaltlich", "decoded"),
+    "more": Message(
+        "{rows|weitere Zeile steht|weitere Zeilen stehen} vollständig in der CSV- und der JSON-Fassung.",
+        "{rows|more line stands|more lines stand} in the CSV and JSON files, complete.",
+    ),
+    "section.residuals": Message("Restkopien", "Residual copies"),
+    "text.residuals": Message(
+        "Nach der letzten Löschung des Zeitraums kann noch etwas stehen in:",
+        "After the last deletion of the period something can still be in:",
+    ),
+    "text.residuals.none": Message(
+        "Gelöscht wurde nichts; siehe die Konfiguration für Sicherungen.",
+        "Nothing was deleted; see the configuration for backups.",
+    ),
+    "residual.archive": Message("dem Archiv selbst (nach Verlagerung)", "the archive itself (after moving)"),
+    "residual.loki": Message(
+        "Loki selbst: nach Ablauf der Frist noch für die Verzögerung des Compactors",
+        "Loki itself: after its period for the delay of its compactor",
+    ),
+    "residual.loki.delay": Message("siehe „Monitoring“: {delay}", "see “Monitoring”: {delay}"),
+    "residual.unknown": Message("Ende nicht bekannt", "end not known"),
+    "residual.lock": Message("dem Speicher (Object Lock)", "the store (Object Lock)"),
+    "column.copy": Message("Kopie", "Copy"),
+    "column.until": Message("Längstens bis", "At the latest until"),
+    "section.schema": Message("Spalten", "Columns"),
+    "column.version": Message("Fassung", "Version"),
+    "column.since": Message("Seit", "Since"),
+    "column.columns": Message("Spalten", "Columns"),
+    "column.schema_change": Message("Änderung", "Change"),
+    "schema.added": Message("neu: {names}", "added: {names}"),
+    "schema.dropped": Message("entfallen: {names}", "dropped: {names}"),
+    "schema.retyped": Message("anderer Typ: {names}", "retyped: {names}"),
+    "schema.first": Message("erste Fassung", "first version"),
+    "schema.accepted": Message("von einer Person bestätigt", "a person agreed"),
+    "section.chunks": Message("Loki-Chunks", "Loki chunks"),
+    "label.chunks": Message("Archiviert", "Archived"),
+    "chunks": Message(
+        "{chunks|Chunk|Chunks}, {size}: {entries|Zeile|Zeilen}, davon {rows} neu, {duplicate} doppelt, {deleted} auf Verlangen ausgelassen",
+        "{chunks|chunk|chunks}, {size}: {entries|line|lines}, of them {rows} new, {duplicate} duplicate, {deleted} left out on request",
+    ),
+    "label.waiting": Message("Warten", "Waiting"),
+    "label.lost": Message("Verloren", "Lost"),
+    "label.scrubbed": Message("Aus Zeilen entfernt", "Taken out of lines"),
+    "label.quarantine": Message("Quarantäne", "Quarantine"),
+    "column.chunk": Message("Chunk", "Chunk"),
+    "column.reason": Message("Grund", "Reason"),
+    # ── The rest ──
+    "section.holds": Message("Aussetzungen", "Holds"),
+    "section.holds.none": Message(
+        "In diesem Zeitraum war keine Löschung ausgesetzt.", "No deletion was on hold in this period."
+    ),
+    "column.reference": Message("Aktenzeichen", "Reference"),
+    "column.scope": Message("Umfang", "Scope"),
+    "column.placed": Message("Angeordnet", "Placed"),
+    "column.review": Message("Zu prüfen am", "To review on"),
+    "column.released": Message("Aufgehoben", "Released"),
+    "scope.subject": Message("eine Person (Kennung {subject}…)", "a person (digest {subject}…)"),
+    "scope.all": Message("alle Zeilen", "all rows"),
+    "scope.bounds": Message("{since} bis {until}", "{since} until {until}"),
+    "scope.everything": Message("alle Datenbestände", "all datasets"),
+    "section.runs": Message("Läufe, Ausfälle, Fehler", "Runs, missed nights, failures"),
+    "label.nights": Message("Nächtliche Läufe", "Nightly runs"),
+    "nights": Message("{runs|Lauf|Läufe}; aufgezeichnet seit {since}", "{runs|run|runs}; recorded since {since}"),
+    "label.missed": Message("Ausgefallene Nächte", "Missed nights"),
+    "runs.none": Message("Kein Lauf mit Fehlern.", "No run with failures."),
+    "column.run": Message("Lauf", "Run"),
+    "column.status": Message("Status", "Status"),
+    "column.steps": Message("Schritte, die nicht gelangen", "Steps that did not succeed"),
+    "step.failed": Message("{step} fehlgeschlagen ({status}): {reason}", "{step} failed ({status}): {reason}"),
+    "step.skipped": Message("{step} übersprungen: {reason}", "{step} skipped: {reason}"),
+    "exit.0": Message("erledigt und nachgewiesen", "done and proven"),
+    "exit.1": Message("unerwartet", "unexpected"),
+    "exit.2": Message("Konfiguration; nichts wurde angerührt", "configuration; nothing was touched"),
+    "exit.3": Message("teilweise; was fehlt, ist benannt", "partial; what failed is named"),
+    "exit.4": Message(
+        "Widerspruch oder Verletzung; eine Person muss nachsehen", "contradiction or breach; a person must look"
+    ),
+    "exit.5": Message("ein anderer Lauf war am Werk", "another run was at work"),
+    "exit.6": Message("eine Sicherung hat eine Löschung abgelehnt", "a guard refused a deletion"),
+    "exit.75": Message("vorübergehend", "temporary"),
+    "exit.130": Message("unterbrochen", "interrupted"),
+    "section.stack": Message(
+        "Monitoring: zugesagt, konfiguriert, in Kraft, beobachtet",
+        "Monitoring: promised, configured, in force, observed",
+    ),
+    "label.stack": Message("Prüfung des Monitorings", "Check of the monitoring stack"),
+    "section.stack.none": Message("In diesem Zeitraum nicht geprüft.", "Not checked in this period."),
+    "stack.checked": Message(
+        "Letzte von {checks|Prüfung|Prüfungen} des Zeitraums: {at}. Zugesagt sind höchstens {promised}. Die Befunde stehen im Wortlaut des Programms (englisch).",
+        "Last of {checks|check|checks} in the period: {at}. Promised are at most {promised}.",
+    ),
+    "column.check": Message("Prüfung", "Check"),
+    "column.verdict": Message("Befund", "Finding"),
+    "column.promised": Message("Zugesagt", "Promised"),
+    "column.configured": Message("Konfiguriert", "Configured"),
+    "column.in_force": Message("In Kraft", "In force"),
+    "column.observed": Message("Beobachtet", "Observed"),
+    "finding.ok": Message("eingehalten", "ok"),
+    "finding.breach": Message("verletzt", "breach"),
+    "finding.cannot_tell": Message("nicht feststellbar", "cannot tell"),
+    "section.litter": Message("Aufgeräumte Objekte", "Litter"),
+    "text.litter": Message(
+        "Objekte, die kein Eintrag nennt, sind keine Daten, können aber personenbezogene Daten enthalten und werden entfernt.",
+        "Objects that no entry names are no data, but may hold personal data, and are removed.",
+    ),
+    "column.objects": Message("Objekte", "Objects"),
+    "section.chain": Message("Hauptbuch und Nachprüfung", "Ledger, and how to check it"),
+    "label.head": Message("Kopf des Hauptbuchs", "Head of the ledger"),
+    "label.head_hash": Message("SHA-256 des Eintrags", "SHA-256 of the entry"),
+    "label.signature": Message("Signatur (Ed25519)", "Signature (Ed25519)"),
+    "label.public_key": Message("Öffentlicher Schlüssel", "Public key"),
+    "label.anchor": Message("Anker", "Anchor"),
+    "label.archive_id": Message("Archiv", "Archive"),
+    "label.entries": Message("Einträge im Zeitraum", "Entries in the period"),
+    "text.check": Message(
+        "Wer prüfen will, ohne jemandem zu vertrauen, braucht eine Kopie des Archivs und diesen Schlüssel aus anderer Hand, kein Netz und kein Passwort:",
+        "Whoever wants to check without trusting anybody needs a copy of the archive and this key from another hand, no network and no password:",
+    ),
+    "text.check.head": Message(
+        "Der Eintrag, auf dem dieser Bericht steht, hat diese Prüfsumme:",
+        "The entry that this report rests on has this hash:",
+    ),
+    "section.gaps": Message("Lücken", "Gaps"),
+    "text.gaps": Message(
+        "Diese Angaben eines Löschprotokolls fehlen:", "These fields of a deletion record are missing:"
+    ),
+    "text.gaps.none": Message("Keine Angabe des Löschprotokolls fehlt.", "No field of the deletion record is missing."),
+    "column.field": Message("Angabe", "Field"),
+    "column.json": Message("Feld der JSON-Fassung", "Field of the JSON file"),
+    "column.state": Message("Zustand", "State"),
+    # ── Reasons that the program writes ──
+    "reason.no_key": Message("kein Schlüssel unterscheidet die Zeilen", "nothing tells one row from another (no key)"),
+    "reason.not_archived": Message("nicht archiviert", "not archived"),
+    "reason.not_verified": Message("seit der Archivierung nicht zurückgelesen", "not verified since it was archived"),
+    "reason.late": Message("nicht archiviert: kam später dazu", "not archived: came late"),
+    "reason.differs": Message("seit der Archivierung geändert", "differs from what is archived: changed since"),
+    "reason.duplicate": Message("mehrere Zeilen haben den Schlüssel", "more than one row has the key"),
+    "reason.meanwhile": Message("inzwischen von einem anderen Lauf geändert", "changed by another run meanwhile"),
+    "reason.purge_open": Message(
+        "eine Löschung in der Quelle ist noch nicht abgerechnet", "a purge of its source is not accounted for yet"
+    ),
+    "reason.in_source": Message("Zeilen davon sind noch in der Quelle", "rows of it are still in the source"),
+    "reason.hold": Message("Löschung ausgesetzt ({reference})", "on hold ({reference})"),
+    "reason.subject": Message("eine Person", "subject"),
+    # ── Record of processing ──
+    "vvt.title": Message("Verzeichnis der Verarbeitungstätigkeiten", "Record of processing activities"),
+    "vvt.subtitle": Message(
+        "Art. 30 Abs. 1 DSGVO, aus der Konfiguration von archiver",
+        "Art. 30(1) GDPR, from the configuration of archiver",
+    ),
+    "vvt.activity": Message("Verarbeitung {name}", "Processing {name}"),
+    "vvt.persons": Message("Kategorien betroffener Personen", "Categories of data subjects"),
+    "vvt.data": Message("Kategorien personenbezogener Daten", "Categories of personal data"),
+    "vvt.recipients": Message("Kategorien von Empfängern", "Categories of recipients"),
+    "vvt.transfers": Message("Übermittlung in Drittländer", "Transfers to third countries"),
+    "vvt.deadlines": Message("Löschfristen", "Time limits for erasure"),
+    "vvt.measures": Message(
+        "Technische und organisatorische Maßnahmen (Art. 32)", "Technical and organisational measures (Art. 32)"
+    ),
+    "vvt.responsible": Message("Verantwortliche", "Who is responsible"),
+    "vvt.monitoring": Message("Monitoring (Metriken, Logs, Alarme)", "Monitoring (metrics, logs, alerts)"),
+    "vvt.gaps": Message(
+        "Nicht konfiguriert sind {gaps|Angabe|Angaben}; ohne sie ist das Verzeichnis nicht vollständig.",
+        "{gaps|statement is|statements are} not configured; without them the record is not complete.",
+    ),
+    "vvt.complete": Message("Alle Angaben sind konfiguriert.", "Every statement is configured."),
+    "vvt.measure.integrity": Message(
+        "Verkettetes, signiertes Hauptbuch, dessen Kopf außerhalb des Archivs verankert ist: Änderung, Entfernung und Kürzung sind nachweisbar.",
+        "A chained, signed ledger whose head is anchored outside of the archive: an alteration, removal or cut can be shown.",
+    ),
+    "vvt.measure.deletion": Message(
+        "Gelöscht wird nur, was in der löschenden Transaktion mit dem geprüften Archiv übereinstimmt; Sicherungen gegen Uhrensprünge und zu große Anteile.",
+        "Only what equals the verified archive in the deleting transaction is deleted; guards against clocks that jump and shares that are too large.",
+    ),
+    "vvt.measure.holds": Message(
+        "Aussetzungen werden in jeder löschenden Transaktion geprüft.",
+        "Holds are looked up in each deleting transaction.",
+    ),
+    "vvt.measure.minimal": Message(
+        "Das Hauptbuch, die Logs und die Berichte enthalten keine personenbezogenen Daten; Personen erscheinen nur als schlüsselabhängige Prüfsumme.",
+        "Ledger, logs and reports hold no personal data; a person appears only as a keyed digest.",
+    ),
+    "vvt.measure.policies": Message("Behandlung vor dem Schreiben: {policies}", "Treatment before writing: {policies}"),
+    "vvt.measure.encryption": Message(
+        "Verschlüsselung ruhender Daten im Objektspeicher: {mode}", "Encryption at rest in the object store: {mode}"
+    ),
+    "vvt.measure.bucket": Message("Vorgabe des Speichers", "the store's own default"),
+}
+"""By key. A test holds it together with the code: nothing missing, nothing left over."""

@@ -1,0 +1,786 @@
+"""A report in words: which section says what, in which order. One function a section; no markup."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from archiver.model import DatasetRules, StepOutcome, Verdict
+from archiver.reports import charts
+from archiver.reports.assess import rows_overdue
+from archiver.reports.catalogue import CATALOGUE
+from archiver.reports.document import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Command,
+    Document,
+    Facts,
+    Figure,
+    Note,
+    Notes,
+    Paragraph,
+    Section,
+    Table,
+    Tone,
+    cells,
+    shortened,
+)
+from archiver.reports.facts import failed
+from archiver.reports.model import (
+    Change,
+    ChunkFacts,
+    DatasetFacts,
+    Deletion,
+    Held,
+    HoldFacts,
+    Observation,
+    Remark,
+    Report,
+    RunFacts,
+    SchemaChange,
+)
+from archiver.reports.words import Words
+
+TONES: dict[Verdict, Tone] = {Verdict.OK: "good", Verdict.BREACH: "bad", Verdict.CANNOT_TELL: "warn"}
+FIELD_LABELS = {
+    "source_retention_s": "label.rule_source",
+    "archive_retention_s": "label.rule_archive",
+    "purpose": "label.purpose",
+    "legal_basis": "label.legal_basis",
+    "deletion_class": "label.deletion_class",
+    "policies": "label.policies",
+    "line_policies": "label.policies",
+    "subject_columns": "label.subject_columns",
+    "place": "label.place",
+    "controller": "label.controller",
+    "processor": "label.processor",
+    "officer": "label.officer",
+    "record": "label.record",
+    "residuals": "section.residuals",
+    "rules": "section.rule",
+    "stack": "label.stack",
+    "nights": "label.nights",
+}
+"""Names of fields that have a label of their own."""
+
+FIGURES = ("rows_archived", "rows_relocated", "rows_deleted", "rows_overdue", "nights_missed")
+"""Measures that stand on the first screen."""
+
+LOKI_DELAY_CHECK = "loki.oldest_line"
+Rows = list[tuple[tuple[Cell, ...], ...]]
+
+
+def report_document(report: Report, words: Words) -> Document:
+    """The whole report in one language."""
+    facts = report.facts
+    last = facts.period.until - timedelta(microseconds=1)
+    return Document(
+        language=words.language,
+        title=words.t("title.report"),
+        subtitle=words.t("title.period", period=words.period(facts.period)),
+        number=report.number,
+        verdict=report.verdict,
+        verdict_label=words.t(f"verdict.{report.verdict}"),
+        verdict_text=words.t(f"verdict.{report.verdict}.text", points=_points(report)),
+        verdict_note=""
+        if report.verdict_before is None
+        else words.t("verdict.before", verdict=words.t(f"verdict.{report.verdict_before}")),
+        figures=_figures_shown(report, words),
+        date=last.date(),
+        sections=(
+            _person(report, words),
+            _changes(report, words),
+            _identity(report, words),
+            *(section for one in facts.datasets for section in _dataset(report, one, words)),
+            *_litter(report, words),
+            _holds(report, words),
+            _runs(report, words),
+            _stack(report, words),
+            _chain(report, words),
+            _gaps(report, words),
+        ),
+    )
+
+
+def _points(report: Report) -> int:
+    return sum(one.level is report.verdict for one in report.remarks)
+
+
+def _figures_shown(report: Report, words: Words) -> tuple[Figure, ...]:
+    return tuple(
+        Figure(
+            label=words.t(f"figure.{one.code}"),
+            value=words.number(one.now),
+            before="" if one.before is None else words.t("figure.before", before=one.before),
+        )
+        for one in report.measures
+        if one.code in FIGURES
+    )
+
+
+# ── The first screen ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _person(report: Report, words: Words) -> Section:
+    notes = tuple(remark_note(one, words) for one in report.remarks)
+    block: Block = Notes(notes) if notes else Paragraph(words.t("section.person.none"))
+    return Section("person", words.t("section.person"), (block,))
+
+
+def remark_note(remark: Remark, words: Words) -> Note:
+    """A remark in words."""
+    return Note(
+        level=remark.level,
+        label=words.t(f"level.{remark.level}"),
+        subject=remark.dataset or words.t("archive"),
+        text=words.t(f"remark.{remark.code}", **remark.facts),
+        action=words.t(f"action.{remark.code}", **remark.facts),
+    )
+
+
+def _changes(report: Report, words: Words) -> Section:
+    blocks: list[Block] = []
+    if report.compared_with is None:
+        blocks.append(Paragraph(words.t("section.changes.first")))
+    else:
+        compared = words.t("section.changes.compared", period=words.period(report.compared_with))
+        blocks.append(Paragraph(compared, "muted"))
+    blocks.append(
+        Table(
+            "",
+            (
+                Column(words.t("column.measure"), 4),
+                Column(words.t("column.before"), right=True),
+                Column(words.t("column.now"), right=True),
+            ),
+            tuple(
+                (
+                    cells(words.t(f"measure.{one.code}")),
+                    cells(words.t("none") if one.before is None else words.number(one.before)),
+                    cells(words.number(one.now)),
+                )
+                for one in report.measures
+            ),
+        )
+    )
+    if report.changes:
+        items = tuple((one.dataset or words.t("archive"), cells(_change(one, words))) for one in report.changes)
+        blocks.append(Facts(items))
+    elif report.compared_with is not None:
+        blocks.append(Paragraph(words.t("section.changes.none")))
+    return Section("changes", words.t("section.changes"), tuple(blocks))
+
+
+def _change(change: Change, words: Words) -> str:
+    given = dict(change.facts)
+    if "field" in given:
+        given["field"] = field_label(str(given["field"]), words)
+    for name in ("before", "after"):
+        if name in given and change.code == "finding_changed":
+            given[name] = words.t(f"finding.{given[name]}")
+        elif given.get(name) == "":
+            given[name] = words.t("none")
+    return words.t(f"change.{change.code}", **given)
+
+
+def field_label(name: str, words: Words) -> str:
+    """A field's own label; its name where it has none."""
+    return words.t(FIELD_LABELS[name]) if name in FIELD_LABELS else name
+
+
+# ── Identity ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def configured(text: str, words: Words) -> tuple[Cell, ...]:
+    """A statement of the configuration, or that it is missing."""
+    return (Cell(text),) if text else (Cell(words.t("gap.not_configured"), "warn"),)
+
+
+def _identity(report: Report, words: Words) -> Section:
+    facts, rules, chain = report.facts, report.facts.rules, report.facts.chain
+    missing = (Cell(words.t("gap.not_recorded"), "warn"),)
+    items = (
+        ("label.number", cells(report.number, tone="code")),
+        ("label.period_utc", cells(words.bounds(facts.period))),
+        ("label.period_local", cells(words.local_bounds(facts.period))),
+        (
+            "label.as_of",
+            missing if chain is None else cells(words.t("as_of", seq=str(chain.head_seq), at=chain.head_at)),
+        ),
+        ("label.tool", cells(words.t("tool", tool=facts.tool or words.t("none"), writer=report.written_by))),
+        ("label.config", missing if rules is None else cells(rules.config_sha256, tone="code")),
+        ("label.controller", missing if rules is None else configured(rules.controller, words)),
+        ("label.processor", missing if rules is None else configured(rules.processor, words)),
+        ("label.officer", missing if rules is None else configured(rules.officer, words)),
+        ("label.record", missing if rules is None else configured(rules.record, words)),
+        ("label.store", cells(report.store, tone="code")),
+    )
+    return Section(
+        "identity",
+        words.t("section.identity"),
+        (
+            Facts(tuple((words.t(label), value) for label, value in items)),
+            Paragraph(words.t("text.operations")),
+            Paragraph(words.t("text.personal"), "muted"),
+        ),
+    )
+
+
+# ── A dataset ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _dataset(report: Report, of: DatasetFacts, words: Words) -> Iterator[Section]:
+    name = of.name
+    yield Section(f"dataset-{name}", words.t("section.dataset", name=name), (rule_facts(of.rule, words),))
+    yield Section(f"figures-{name}", words.t("section.figures"), _figures(report, of, words), 2)
+    yield Section(f"observed-{name}", words.t("section.observed"), (_observed(of, words),), 2)
+    yield Section(f"deletions-{name}", words.t("section.deletions"), _deletions(of, words), 2)
+    proofs = _proofs(of, words)
+    if proofs:
+        yield Section(f"proofs-{name}", words.t("section.proofs"), proofs, 2)
+    yield Section(f"residuals-{name}", words.t("section.residuals"), (_residuals(report, of, words),), 2)
+    if of.schema_changes:
+        yield Section(f"schema-{name}", words.t("section.schema"), (_schema(of.schema_changes, words),), 2)
+    if of.chunks is not None:
+        yield Section(f"chunks-{name}", words.t("section.chunks"), _chunks(of.chunks, words), 2)
+
+
+def rule_facts(rule: DatasetRules | None, words: Words) -> Block:
+    """The rule of one dataset."""
+    if rule is None:
+        return Paragraph(words.t("gap.not_configured"), "warn")
+    policies = [f"{one.column}: {one.action}" for one in rule.policies] + list(rule.line_policies)
+    items = (
+        ("label.place", cells(f"{rule.source}: {rule.place}", tone="code")),
+        ("label.rule_source", cells(source_rule(rule, words))),
+        ("label.rule_archive", archive_rule(rule, words)),
+        ("label.purpose", configured(rule.purpose, words)),
+        ("label.legal_basis", configured(rule.legal_basis, words)),
+        ("label.deletion_class", configured(rule.deletion_class, words)),
+        ("label.subject_columns", cells(", ".join(rule.subject_columns) or words.t("none"))),
+        ("label.policies", cells("; ".join(policies) or words.t("none"))),
+    )
+    return Facts(tuple((words.t(label), value) for label, value in items))
+
+
+def source_rule(rule: DatasetRules, words: Words) -> str:
+    """Start and period in the source."""
+    if rule.source_retention_s is None:
+        return words.t("unlimited")
+    period = words.duration(rule.source_retention_s)
+    if rule.source == "loki":
+        return words.t("rule.source.loki", period=period)
+    return words.t("rule.source", column=rule.time_column, period=period)
+
+
+def archive_rule(rule: DatasetRules, words: Words) -> tuple[Cell, ...]:
+    """Start and period in the archive, or that none was chosen."""
+    if rule.archive_retention_s is None:
+        return (Cell(words.t("gap.not_configured"), "warn"),)
+    return cells(words.t("rule.archive", period=words.duration(rule.archive_retention_s)))
+
+
+def _figures(report: Report, of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    archived, held = of.archived, of.held
+    odd = [
+        words.t(key, rows=count)
+        for key, count in (
+            ("odd.changed", archived.rows_changed),
+            ("odd.late", archived.rows_late),
+            ("odd.missing", archived.rows_missing),
+            ("odd.duplicate", archived.rows_duplicate_key),
+        )
+        if count
+    ]
+    items = [
+        ("label.archived", _amount(archived.rows, archived.windows, archived.objects, archived.size_bytes, words)
+         + _span(archived.oldest, archived.newest, words)),
+        ("label.relocated", cells(words.t("rows", rows=of.rows_relocated))),
+        ("label.deleted", cells(
+            words.t("deleted", rows=of.rows_deleted, objects=of.objects_deleted, versions=of.versions_deleted)
+        )),
+        ("label.left", cells(*(words.t("left.one", rows=one.rows, reason=words.reason(one.reason)) for one in of.left))
+         or cells(words.t("none"))),
+        ("label.held", _amount(held.rows, held.windows, held.objects, held.size_bytes, words)
+         + _span(held.oldest, held.newest, words)),
+        ("label.verified", _verified(held, words)),
+        ("label.next_due", cells(words.instant(held.next_due_at) if held.next_due_at else words.t("none"))),
+    ]  # fmt: skip
+    if odd:
+        items.append(("label.odd", cells(*odd)))
+    blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
+    if of.days:
+        made, by_month = charts.steps(of.days, report.facts.period, words)
+        peak = max(made, key=lambda one: one.counts[0])
+        alt = words.t(
+            "chart.days.alt",
+            archived=sum(one.counts[0] for one in made),
+            relocated=sum(one.counts[1] for one in made),
+            deleted=sum(one.counts[2] for one in made),
+            peak=peak.label,
+        )
+        title = words.t("chart.months" if by_month else "chart.days")
+        blocks.append(Chart(title, charts.bars(made, alt, words), alt))
+    if of.ages:
+        last = {one.place: one for one in of.ages}
+        alt = words.t(
+            "chart.ages.alt",
+            places=" ".join(
+                words.t(
+                    "chart.ages.place",
+                    place=words.t(f"place.{place}"),
+                    age=words.duration(one.age_s),
+                    limit=words.duration(one.limit_s),
+                )
+                for place, one in last.items()
+            ),
+        )
+        blocks.append(Chart(words.t("chart.ages"), charts.ages(of.ages, report.facts.period, alt, words), alt))
+    return tuple(blocks)
+
+
+def _verified(held: Held, words: Words) -> tuple[Cell, ...]:
+    if held.verified_since is not None:
+        return cells(words.instant(held.verified_since))
+    if not held.objects:
+        return cells(words.t("none"))
+    return cells(words.t("unverified", objects=held.objects_unverified), tone="warn")
+
+
+def _amount(rows: int, windows: int, objects: int, size_bytes: int, words: Words) -> tuple[Cell, ...]:
+    return cells(words.t("archived", rows=rows, windows=windows, objects=objects, size=words.size(size_bytes)))
+
+
+def _span(oldest: str | None, newest: str | None, words: Words) -> tuple[Cell, ...]:
+    if oldest is None or newest is None:
+        return ()
+    bounds = words.t("archived.bounds", oldest=words.text_instant(oldest), newest=words.text_instant(newest))
+    return (Cell(bounds, "muted"),)
+
+
+def _observed(of: DatasetFacts, words: Words) -> Block:
+    if not of.observations:
+        return Paragraph(words.t("section.observed.none"), "warn")
+    return Table(
+        "",
+        (
+            Column(words.t("column.place")),
+            Column(words.t("column.at"), 2),
+            Column(words.t("column.rows"), right=True),
+            Column(words.t("column.limit"), right=True),
+            Column(words.t("column.oldest"), 2),
+            Column(words.t("column.age"), right=True),
+            Column(words.t("column.overdue"), right=True),
+            Column(words.t("column.reasons"), 2),
+        ),
+        tuple(_one_observation(one, words) for one in of.observations),
+    )
+
+
+def _one_observation(seen: Observation, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    overdue_tone: Tone = "bad" if rows_overdue(seen) else "warn" if seen.rows_overdue else "good"
+    return (
+        cells(words.t(f"place.{seen.place}")),
+        cells(words.instant(seen.at)),
+        (Cell(words.t("unseen"), "warn"),) if seen.rows is None else cells(words.number(seen.rows)),
+        cells(words.duration(seen.limit_s)),
+        cells(words.text_instant(seen.oldest)),
+        cells(words.t("none") if seen.age_s is None else words.duration(seen.age_s)),
+        cells(words.number(seen.rows_overdue), tone=overdue_tone),
+        cells(words.kept(seen.reasons) or words.t("none")),
+    )
+
+
+def _deletions(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    if not of.deletions:
+        return (Paragraph(words.t("section.deletions.none")),)
+    shown, hidden = shortened([_one_deletion(one, words) for one in of.deletions])
+    methods = dict.fromkeys(words.t(f"method.{one.method}") for one in of.deletions)
+    tools = dict.fromkeys(one.tool for one in of.deletions)
+    return (
+        Table(
+            "",
+            (
+                Column(words.t("column.operation"), 5),
+                Column(words.t("column.slot"), 5),
+                Column(words.t("column.due"), 5),
+                Column(words.t("column.deleted_at"), 5),
+                Column(words.t("column.planned"), 4, right=True),
+                Column(words.t("column.done"), 4, right=True),
+                Column(words.t("column.difference"), 7),
+                Column(words.t("column.left"), 4, right=True),
+                Column(words.t("column.entry"), 3, right=True),
+            ),
+            shown,
+            words.t("more", rows=hidden) if hidden else "",
+        ),
+        Paragraph(words.t("text.deletions", tool=", ".join(tools), methods="; ".join(methods)), "muted"),
+    )
+
+
+def _one_deletion(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    due = [] if one.due_from is None else [words.day(one.due_from.date())]
+    if one.due_until is not None and one.due_until != one.due_from:
+        due.append(words.day(one.due_until.date()))
+    difference = words.kept(one.differences)
+    if one.rows_difference and not difference:
+        difference = words.number(one.rows_difference)
+    return (
+        cells(words.t(f"operation.{one.operation}")),
+        cells(one.slot or words.t("none"), tone="code"),
+        cells(*due) or cells(words.t("none")),
+        cells(words.moment(one.deleted_at)),
+        cells(words.t("none") if one.rows_planned is None else words.number(one.rows_planned)),
+        cells(words.number(one.rows_done)),
+        cells(difference or words.t("none")),
+        cells(words.t("none") if one.rows_left is None else words.number(one.rows_left)),
+        cells(str(one.entry_seq)),
+    )
+
+
+def _proofs(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    unique = {proof.key: proof for one in of.deletions for proof in one.proofs}
+    if not unique:
+        return ()
+    rows: Rows = []
+    for proof in unique.values():
+        checked = words.moment(proof.verified_at) if proof.verified_at else words.t("never")
+        rows.append(
+            (
+                cells(proof.key, proof.sha256, tone="code"),
+                cells(words.number(proof.rows)),
+                cells(words.size(proof.size_bytes)),
+                cells(checked, words.t("deep") if proof.is_deep else ""),
+            )
+        )
+    shown, hidden = shortened(rows)
+    return (
+        Paragraph(words.t("text.proofs"), "muted"),
+        Table(
+            "",
+            (
+                Column(words.t("column.object"), 8),
+                Column(words.t("column.rows"), right=True),
+                Column(words.t("column.size"), right=True),
+                Column(words.t("column.verified"), 2),
+            ),
+            shown,
+            words.t("more", rows=hidden) if hidden else "",
+        ),
+    )
+
+
+def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
+    rows: Rows = []
+    ends = [one.archive_due_at for one in of.deletions if one.operation == "relocation"]
+    if ends:
+        known = [end for end in ends if end is not None]
+        is_chosen = len(known) == len(ends)
+        until = cells(words.instant(max(known))) if is_chosen else (Cell(words.t("gap.not_configured"), "warn"),)
+        rows.append((cells(words.t("residual.archive")), until))
+    rows += [
+        (cells(one.name), cells(words.instant(one.until) if one.until else words.t("none"))) for one in of.residuals
+    ]
+    if of.objects_locked:
+        rows.append((cells(words.t("residual.lock")), cells(_end(of.locked_until, words))))
+    if of.rule is not None and of.rule.source == "loki":
+        findings = report.facts.stack.findings if report.facts.stack else ()
+        delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), "")
+        told = cells(words.t("residual.loki.delay", delay=delay)) if delay else (
+            Cell(words.t("gap.not_recorded"), "warn"),
+        )  # fmt: skip
+        rows.append((cells(words.t("residual.loki")), told))
+    if report.facts.rules is not None and not report.facts.rules.residuals:
+        rows.append((cells(field_label("residuals", words)), (Cell(words.t("gap.not_configured"), "warn"),)))
+    if not rows:
+        return Paragraph(words.t("text.residuals.none"))
+    columns = (Column(words.t("column.copy"), 3), Column(words.t("column.until"), 2))
+    return Table(words.t("text.residuals"), columns, tuple(rows))
+
+
+def _end(until: datetime | None, words: Words) -> str:
+    return words.t("residual.unknown") if until is None else words.instant(until)
+
+
+def _schema(found: Sequence[SchemaChange], words: Words) -> Block:
+    rows: Rows = []
+    for one in found:
+        changed = [
+            words.t(key, names=", ".join(f"{column.name} ({column.source_type})" for column in columns))
+            for key, columns in (
+                ("schema.added", one.added),
+                ("schema.dropped", one.dropped),
+                ("schema.retyped", one.retyped),
+            )
+            if columns
+        ]
+        if one.is_accepted:
+            changed.append(words.t("schema.accepted"))
+        rows.append(
+            (
+                cells(str(one.version)),
+                cells(words.instant(one.at)),
+                cells(words.number(one.columns)),
+                cells(*(changed or [words.t("schema.first")])),
+            )
+        )
+    return Table(
+        "",
+        (
+            Column(words.t("column.version"), right=True),
+            Column(words.t("column.since"), 2),
+            Column(words.t("column.columns"), right=True),
+            Column(words.t("column.schema_change"), 5),
+        ),
+        tuple(rows),
+    )
+
+
+def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
+    archived = words.t(
+        "chunks",
+        chunks=chunks.chunks_archived,
+        size=words.size(chunks.size_bytes),
+        entries=chunks.entries,
+        rows=chunks.rows,
+        duplicate=chunks.rows_duplicate,
+        deleted=chunks.rows_deleted,
+    )
+    nothing = cells(words.t("none"))
+    items = (
+        ("label.chunks", cells(archived)),
+        (
+            "label.waiting",
+            tuple(Cell(f"{words.number(count)}: {reason}", english=True) for reason, count in chunks.waiting.items())
+            or nothing,
+        ),
+        (
+            "label.lost",
+            tuple(
+                Cell(f"{words.number(one.chunks)}, {words.instant(one.at)}, {one.list_key}", "bad")
+                for one in chunks.losses
+            )
+            or nothing,
+        ),
+        (
+            "label.scrubbed",
+            cells(*(f"{one.pattern}={one.action}: {words.number(one.lines)}" for one in chunks.scrubbed)) or nothing,
+        ),
+        ("label.quarantine", cells(words.number(len(chunks.quarantined)))),
+    )
+    blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
+    if chunks.quarantined:
+        rows: Rows = [
+            (cells(one.chunk, one.sha256, tone="code"), (Cell(one.reason, english=True),)) for one in chunks.quarantined
+        ]
+        shown, hidden = shortened(rows)
+        columns = (Column(words.t("column.chunk"), 3), Column(words.t("column.reason"), 3))
+        blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
+    return tuple(blocks)
+
+
+# ── The rest ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _litter(report: Report, words: Words) -> Iterator[Section]:
+    if not report.facts.litter:
+        return
+    rows: Rows = [
+        (
+            cells(words.moment(one.deleted_at)),
+            cells(words.number(len(one.proofs))),
+            cells(words.size(one.size_bytes)),
+            cells(str(one.entry_seq)),
+        )
+        for one in report.facts.litter
+    ]
+    shown, hidden = shortened(rows)
+    yield Section(
+        "litter",
+        words.t("section.litter"),
+        (
+            Paragraph(words.t("text.litter"), "muted"),
+            Table(
+                "",
+                (
+                    Column(words.t("column.deleted_at"), 2),
+                    Column(words.t("column.objects"), right=True),
+                    Column(words.t("column.size"), right=True),
+                    Column(words.t("column.entry"), right=True),
+                ),
+                shown,
+                words.t("more", rows=hidden) if hidden else "",
+            ),
+        ),
+    )
+
+
+def _holds(report: Report, words: Words) -> Section:
+    holds = report.facts.holds
+    if not holds:
+        return Section("holds", words.t("section.holds"), (Paragraph(words.t("section.holds.none")),))
+    columns = (
+        Column(words.t("column.reference"), 2),
+        Column(words.t("column.scope"), 3),
+        Column(words.t("column.reason"), 3),
+        Column(words.t("column.placed"), 2),
+        Column(words.t("column.review"), 2),
+        Column(words.t("column.released"), 2),
+    )
+    shown, hidden = shortened([_hold(one, words) for one in holds])
+    more = words.t("more", rows=hidden) if hidden else ""
+    return Section("holds", words.t("section.holds"), (Table("", columns, shown, more),))
+
+
+def _hold(hold: HoldFacts, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    scope = [hold.dataset or words.t("scope.everything")]
+    if hold.since is not None or hold.until is not None:
+        scope.append(
+            words.t(
+                "scope.bounds",
+                since=words.day(hold.since.date()) if hold.since else "…",
+                until=words.day(hold.until.date()) if hold.until else "…",
+            )
+        )
+    scope.append(words.t("scope.subject", subject=hold.subject) if hold.subject else words.t("scope.all"))
+    return (
+        cells(hold.reference or hold.hold),
+        cells(*scope),
+        cells(hold.reason or words.t("none")),
+        cells(words.instant(hold.placed_at)),
+        cells(words.day(hold.review_on.date())),
+        cells(words.instant(hold.released_at), hold.release_reason) if hold.released_at else cells(words.t("none")),
+    )
+
+
+def _runs(report: Report, words: Words) -> Section:
+    nights = report.facts.nights
+    if nights.recorded_since is None:
+        told = missed = cells(words.t("gap.not_recorded"), tone="warn")
+    else:
+        told = cells(words.t("nights", runs=nights.runs, since=nights.recorded_since))
+        missed = (
+            cells(", ".join(words.day(one) for one in nights.missed), tone="warn")
+            if nights.missed
+            else cells(words.t("none"))
+        )
+    blocks: list[Block] = [Facts(((words.t("label.nights"), told), (words.t("label.missed"), missed)))]
+    bad = [one for one in report.facts.runs if failed(one)]
+    if bad:
+        columns = (
+            Column(words.t("column.run"), 2),
+            Column(words.t("column.status"), 2),
+            Column(words.t("column.steps"), 5),
+        )
+        shown, hidden = shortened([_run(one, words) for one in bad])
+        blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
+    elif report.facts.runs:
+        blocks.append(Paragraph(words.t("runs.none")))
+    return Section("runs", words.t("section.runs"), tuple(blocks))
+
+
+def _run(run: RunFacts, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    meaning = f"exit.{run.exit_status}"
+    told = []
+    for step in run.steps:
+        if step.outcome is StepOutcome.FAILED:
+            told.append(words.t("step.failed", step=step.step, status=str(step.exit_status), reason=step.reason))
+        elif step.outcome is StepOutcome.SKIPPED:
+            told.append(words.t("step.skipped", step=step.step, reason=step.reason))
+    return (
+        cells(words.moment(run.started_at), run.command),
+        cells(str(run.exit_status), words.t(meaning) if meaning in CATALOGUE else ""),
+        cells(*told) or cells(words.t("none")),
+    )
+
+
+def _stack(report: Report, words: Words) -> Section:
+    stack = report.facts.stack
+    title = words.t("section.stack")
+    if stack is None:
+        return Section("stack", title, (Paragraph(words.t("section.stack.none"), "warn"),))
+    columns = (
+        Column(words.t("column.verdict"), 2),
+        Column(words.t("column.check"), 3),
+        Column(words.t("column.promised"), 2),
+        Column(words.t("column.configured"), 3),
+        Column(words.t("column.in_force"), 3),
+        Column(words.t("column.observed"), 3),
+    )
+    order = (Verdict.BREACH, Verdict.CANNOT_TELL, Verdict.OK)
+    rows: Rows = [
+        (
+            cells(words.t(f"finding.{one.verdict}"), tone=TONES[one.verdict]),
+            (Cell(one.check, "code"), Cell(one.subject, "muted", english=True)),
+            (Cell(one.promised or words.t("none"), english=True),),
+            (Cell(one.configured or words.t("none"), english=True),),
+            (Cell(one.in_force or words.t("none"), english=True),),
+            (Cell(one.observed or words.t("none"), english=True),),
+        )
+        for one in sorted(stack.findings, key=lambda one: order.index(one.verdict))
+    ]
+    shown, hidden = shortened(rows)
+    checked = words.t(
+        "stack.checked", checks=stack.checks_in_period, at=stack.at, promised=words.duration(stack.promised_s)
+    )
+    more = words.t("more", rows=hidden) if hidden else ""
+    return Section("stack", title, (Paragraph(checked, "muted"), Table("", columns, shown, more)))
+
+
+def _chain(report: Report, words: Words) -> Section:
+    chain = report.facts.chain
+    title = words.t("section.chain")
+    if chain is None:
+        return Section("chain", title, (Paragraph(words.t("gap.not_recorded"), "warn"),))
+    items = (
+        ("label.archive_id", cells(chain.archive_id, tone="code")),
+        ("label.head", cells(words.t("as_of", seq=str(chain.head_seq), at=chain.head_at), chain.head_key)),
+        ("label.entries", cells(words.number(chain.entries))),
+        ("label.head_hash", cells(chain.head_hash, tone="code")),
+        ("label.signature", cells(chain.head_signature, tone="code")),
+        ("label.public_key", cells(chain.public_key, tone="code")),
+        ("label.anchor", cells(report.anchor, tone="code") or configured("", words)),
+    )
+    return Section(
+        "chain",
+        title,
+        (
+            Facts(tuple((words.t(label), value) for label, value in items)),
+            Paragraph(words.t("text.check")),
+            Command(report.verify_command),
+            Paragraph(words.t("text.check.head")),
+            Command(f"sha256sum ./copy/{chain.head_key}"),
+        ),
+    )
+
+
+def _gaps(report: Report, words: Words) -> Section:
+    title = words.t("section.gaps")
+    if not report.gaps:
+        return Section("gaps", title, (Paragraph(words.t("text.gaps.none")),))
+    rows: Rows = [
+        (
+            cells(_gap_label(one.field, words)),
+            cells(one.field, tone="code"),
+            cells(words.t(f"gap.{one.state}"), tone="warn"),
+        )
+        for one in report.gaps
+    ]
+    columns = (
+        Column(words.t("column.field"), 3),
+        Column(words.t("column.json"), 4),
+        Column(words.t("column.state"), 2),
+    )
+    return Section("gaps", title, (Table(words.t("text.gaps"), columns, tuple(rows)),))
+
+
+def _gap_label(path: str, words: Words) -> str:
+    """``facts.datasets[x].observations[source]`` as a person calls it."""
+    names = [part.split("[") for part in path.split(".")]
+    dataset = next((part[1].rstrip("]") for part in names if part[0] == "datasets"), "")
+    last = names[-1]
+    if last[0] == "observations":
+        label = f"{words.t('section.observed')} ({words.t(f'place.{last[1].rstrip(chr(93))}')})"
+    else:
+        label = field_label(last[0], words)
+    return f"{dataset}: {label}" if dataset else label

@@ -1,0 +1,542 @@
+"""What a period's entries say, gathered one by one before the holdings take them in. Pure.
+
+An event that this version does not tell of changes nothing.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from archiver import layout
+from archiver.holdings import Holdings, SlotHoldings
+from archiver.ledger import SignedEntry
+from archiver.model import (
+    DATED_MAX,
+    AnchorAdopted,
+    ChunkQuarantined,
+    ChunksArchived,
+    ChunksGone,
+    Dataset,
+    DatasetRules,
+    Entry,
+    Expired,
+    ExpireIntended,
+    Exported,
+    HoldPlaced,
+    HoldReleased,
+    Observed,
+    Purged,
+    PurgeIntended,
+    QuarantineReleased,
+    RowsKept,
+    RulesStated,
+    RunEnded,
+    SchemaChanged,
+    Segment,
+    StackChecked,
+    Swept,
+    Verified,
+)
+from archiver.reports.model import (
+    ChunkLoss,
+    Deletion,
+    HoldFacts,
+    Observation,
+    Proof,
+    Residual,
+    RunFacts,
+    SchemaChange,
+    StackFacts,
+)
+from archiver.reports.nights import NIGHTLY
+from archiver.reports.period import Period, instant_of
+from archiver.retention import archive_due_at
+
+ON_HOLD = "on hold"
+"""What the reasons of rows that a hold keeps begin with."""
+
+LOCK = "object lock"
+SUBJECT_DIGITS = 12
+
+
+@dataclass(slots=True)
+class Sums:
+    """What is added up of one dataset."""
+
+    windows: set[str] = field(default_factory=set)
+    segments: list[Segment] = field(default_factory=list)
+    exported: Counter[str] = field(default_factory=Counter)
+    deletions: list[Deletion] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
+    versions_deleted: int = 0
+    observations: list[Observation] = field(default_factory=list)
+    schema_changes: list[SchemaChange] = field(default_factory=list)
+    days: dict[date, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    verifications: int = 0
+    chunks: Counter[str] = field(default_factory=Counter)
+    scrubbed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    losses: list[ChunkLoss] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Collector:
+    """Gathers what one period's entries say. ``before`` is called before the holdings take an entry in."""
+
+    period: Period
+    stated: RulesStated | None
+    datasets: dict[str, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    litter: list[Deletion] = field(default_factory=list)
+    holds: dict[str, HoldFacts] = field(default_factory=dict)
+    runs: list[RunFacts] = field(default_factory=list)
+    stack: StackFacts | None = None
+    checks: int = 0
+    adopted: list[datetime] = field(default_factory=list)
+    entries: int = 0
+    nights: list[datetime] = field(default_factory=list)
+    expiries: dict[str, tuple[int, ExpireIntended]] = field(default_factory=dict)
+
+    def before(self, holdings: Holdings, signed: SignedEntry) -> None:
+        """Look at the next entry; any entry before the period's end, those before its start too."""
+        entry = signed.entry
+        is_inside = self.period.covers(entry.at)
+        self.entries += is_inside
+        for event in entry.events:
+            if isinstance(event, RunEnded) and event.command == NIGHTLY:
+                self.nights.append(event.started_at)
+            elif isinstance(event, ExpireIntended):
+                self.expiries.update(dict.fromkeys(event.keys, (entry.seq, event)))
+            elif isinstance(event, HoldPlaced | HoldReleased):
+                self._hold(event, entry)
+            if is_inside and (take := _TAKE.get(type(event))) is not None:
+                take(self, holdings, signed, event)
+
+    def rules_at(self, holdings: Holdings) -> RulesStated | None:
+        """As stated in the ledger by then, or else as whoever asks for the report states them."""
+        return holdings.rules or self.stated
+
+    def rule(self, holdings: Holdings, dataset: str) -> DatasetRules | None:
+        """Of one dataset, by then."""
+        rules = self.rules_at(holdings)
+        return next((one for one in rules.datasets if one.dataset == dataset), None) if rules else None
+
+    def _hold(self, event: HoldPlaced | HoldReleased, entry: Entry) -> None:
+        if isinstance(event, HoldPlaced):
+            self.holds[event.hold] = HoldFacts(
+                hold=event.hold,
+                dataset=event.dataset or "",
+                since=event.since,
+                until=event.until,
+                subject=(event.subject or "")[:SUBJECT_DIGITS],
+                reason=event.reason,
+                reference=event.reference,
+                review_on=event.review_on,
+                placed_at=entry.at,
+                released_at=None,
+                release_reason="",
+            )
+        elif (placed := self.holds.get(event.hold)) is not None:
+            self.holds[event.hold] = replace(placed, released_at=entry.at, release_reason=event.reason)
+
+
+# ── Events ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _exported(to: Collector, _: Holdings, signed: SignedEntry, event: Exported) -> None:
+    sums = to.datasets[event.dataset]
+    if event.segments:
+        sums.windows.add(str(event.slot))
+    sums.segments += event.segments
+    sums.exported.update(
+        rows=event.rows,
+        rows_changed=event.rows_changed,
+        rows_missing=event.rows_missing,
+        rows_duplicate_key=event.rows_duplicate_key,
+        rows_late=event.rows if event.late else 0,
+    )
+    sums.days[signed.entry.at.date()]["archived"] += event.rows
+
+
+def _schema(to: Collector, holdings: Holdings, signed: SignedEntry, event: SchemaChanged) -> None:
+    known = holdings.dataset(event.dataset).schema
+    before = {column.name: column for column in (known.columns if known else ())}
+    now = {column.name: column for column in event.columns}
+    to.datasets[event.dataset].schema_changes.append(
+        SchemaChange(
+            at=signed.entry.at,
+            version=event.version,
+            columns=len(event.columns),
+            added=tuple(column for name, column in now.items() if known and name not in before),
+            dropped=tuple(column for name, column in before.items() if name not in now),
+            retyped=tuple(
+                column
+                for name, column in now.items()
+                if name in before and before[name].source_type != column.source_type
+            ),
+            is_accepted=event.accepted,
+        )
+    )
+
+
+def _verified(to: Collector, _: Holdings, __: SignedEntry, event: Verified) -> None:
+    to.datasets[event.dataset].verifications += 1
+
+
+def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purged) -> None:
+    entry, held = signed.entry, holdings.dataset(event.dataset)
+    rule = to.rule(holdings, event.dataset)
+    intent: PurgeIntended | None = held.open_purges.get(event.intent_seq)
+    planned = next((share.rows for share in intent.slots if share.slot == event.slot), None) if intent else None
+    known = held.slots.get(event.slot)
+    segments = known.segments if known else []
+    window = event.slot.window
+    period = None if rule is None or rule.source_retention_s is None else timedelta(seconds=rule.source_retention_s)
+    sums = to.datasets[event.dataset]
+    sums.left.update({one.reason: one.rows for one in event.kept})
+    sums.days[entry.at.date()]["relocated"] += event.rows
+    sums.deletions.append(
+        Deletion(
+            operation="relocation",
+            dataset=event.dataset,
+            slot=str(event.slot),
+            reason="regular",
+            place=_source_place(rule),
+            rule=rule,
+            due_from=None if window is None or period is None else later(window.start, period),
+            due_until=None if window is None or period is None else later(window.end, period),
+            oldest=oldest_of(one.segment for one in segments),
+            newest=newest_of(one.segment for one in segments),
+            rows_planned=planned,
+            rows_done=event.rows,
+            rows_difference=0 if planned is None else planned - event.rows,
+            differences=event.kept,
+            rows_on_hold=rows_on_hold(event.kept),
+            confirmed=intent.confirmed if intent else (),
+            method="reconciled" if event.reconciled else "compared_in_transaction",
+            deleted_at=event.snapshot_at,
+            run=signed.entry.run,
+            tool=signed.entry.tool,
+            entry_seq=signed.entry.seq,
+            entry_sha256=signed.hash,
+            intent_seq=event.intent_seq,
+            plan_sha256=intent.plan if intent else "",
+            proofs=tuple(
+                Proof(
+                    key=one.segment.key,
+                    size_bytes=one.segment.size_bytes,
+                    sha256=one.segment.sha256,
+                    rows=one.segment.rows,
+                    verified_at=one.verified_at,
+                    is_deep=one.verified_deep_at is not None,
+                )
+                for one in segments
+            ),
+            rows_left=event.state.rows,
+            checked_at=event.snapshot_at,
+            residuals=residuals_of(to.rules_at(holdings), event.snapshot_at),
+            archive_due_at=None if rule is None or known is None else archive_due(rule, known),
+            kept_until=None,
+            size_bytes=0,
+        )
+    )
+
+
+def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expired) -> None:
+    """A line for each slot: an event may have objects of several."""
+    entry, held = signed.entry, holdings.dataset(event.dataset)
+    rule = to.rule(holdings, event.dataset)
+    to.datasets[event.dataset].versions_deleted += event.versions_deleted
+    by_slot = defaultdict(list)
+    for key in event.keys:
+        if (known := held.expiring.get(key)) is not None:
+            by_slot[known.segment.slot].append(known)
+    for slot, objects in sorted(by_slot.items(), key=lambda item: item[0].sort_key):
+        rows = sum(one.segment.rows for one in objects)
+        intent_seq, intent = to.expiries.get(objects[0].segment.key, (None, None))
+        period = rule.archive_retention_s if rule else None
+        archived_at = max(one.committed_at for one in objects)
+        start = archived_at if slot.window is None else min(slot.window.end, archived_at)
+        due_at = None if period is None else later(start, timedelta(seconds=period))
+        to.datasets[event.dataset].days[entry.at.date()]["deleted"] += rows
+        to.datasets[event.dataset].deletions.append(
+            Deletion(
+                operation="deletion",
+                dataset=event.dataset,
+                slot=str(slot),
+                reason="regular",
+                place="archive",
+                rule=rule,
+                due_from=due_at,
+                due_until=due_at,
+                oldest=oldest_of(one.segment for one in objects),
+                newest=newest_of(one.segment for one in objects),
+                rows_planned=rows,
+                rows_done=rows,
+                rows_difference=0,
+                differences=(),
+                rows_on_hold=0,
+                confirmed=intent.confirmed if intent else (),
+                method="all_versions",
+                deleted_at=entry.at,
+                run=signed.entry.run,
+                tool=signed.entry.tool,
+                entry_seq=signed.entry.seq,
+                entry_sha256=signed.hash,
+                intent_seq=intent_seq,
+                plan_sha256=intent.plan if intent else "",
+                proofs=tuple(
+                    Proof(
+                        key=one.segment.key,
+                        size_bytes=one.segment.size_bytes,
+                        sha256=one.segment.sha256,
+                        rows=one.segment.rows,
+                        verified_at=one.verified_at,
+                        is_deep=one.verified_deep_at is not None,
+                    )
+                    for one in objects
+                ),
+                rows_left=None if event.kept_until else 0,
+                checked_at=entry.at,
+                residuals=(*residuals_of(to.rules_at(holdings), entry.at), *_locked(event)),
+                archive_due_at=None,
+                kept_until=lock_end(event.kept_until),
+                size_bytes=sum(one.segment.size_bytes for one in objects),
+            )
+        )
+
+    again = tuple(key for key in event.keys if key in held.residuals)
+    if again:
+        to.datasets[event.dataset].deletions.append(
+            _unnamed(to, holdings, signed, again, operation="residual", dataset=event.dataset, locked=_locked(event))
+        )
+
+
+def _locked(event: Expired) -> tuple[Residual, ...]:
+    if event.kept_until is None:
+        return ()
+    return (Residual(name=LOCK, until=lock_end(event.kept_until)),)
+
+
+def lock_end(until: datetime | None) -> datetime | None:
+    """A lock without an end is written down as the end of the calendar."""
+    return None if until == DATED_MAX else until
+
+
+def _swept(to: Collector, holdings: Holdings, signed: SignedEntry, event: Swept) -> None:
+    names = {found.dataset for key in event.keys if (found := layout.parse_segment_key(key)) is not None}
+    dataset = min(names) if len(names) == 1 else ""
+    to.litter.append(
+        replace(
+            _unnamed(to, holdings, signed, event.keys, operation="litter", dataset=dataset),
+            size_bytes=event.size_bytes,
+        )
+    )
+
+
+def _unnamed(
+    to: Collector,
+    holdings: Holdings,
+    signed: SignedEntry,
+    keys: Sequence[str],
+    *,
+    operation: Literal["residual", "litter"],
+    dataset: str,
+    locked: tuple[Residual, ...] = (),
+) -> Deletion:
+    """Objects whose rows are counted elsewhere, or nowhere."""
+    at = signed.entry.at
+    return Deletion(
+        operation=operation,
+        dataset=dataset,
+        slot="",
+        reason="litter" if operation == "litter" else "regular",
+        place="archive",
+        rule=to.rule(holdings, dataset),
+        due_from=None,
+        due_until=None,
+        oldest=None,
+        newest=None,
+        rows_planned=None,
+        rows_done=0,
+        rows_difference=0,
+        differences=(),
+        rows_on_hold=0,
+        confirmed=(),
+        method="unnamed_objects" if operation == "litter" else "all_versions",
+        deleted_at=at,
+        run=signed.entry.run,
+        tool=signed.entry.tool,
+        entry_seq=signed.entry.seq,
+        entry_sha256=signed.hash,
+        intent_seq=None,
+        plan_sha256="",
+        proofs=tuple(Proof(key=key, size_bytes=0, sha256="", rows=0, verified_at=None, is_deep=False) for key in keys),
+        rows_left=None if locked else 0,
+        checked_at=at,
+        residuals=(*residuals_of(to.rules_at(holdings), at), *locked),
+        archive_due_at=None,
+        kept_until=locked[0].until if locked else None,
+        size_bytes=0,
+    )
+
+
+def _run(to: Collector, holdings: Holdings, signed: SignedEntry, event: RunEnded) -> None:
+    to.runs.append(
+        RunFacts(
+            command=event.command,
+            started_at=event.started_at,
+            ended_at=signed.entry.at,
+            exit_status=event.exit_status,
+            steps=event.steps,
+            entry_seq=signed.entry.seq,
+        )
+    )
+    for seen in event.observed:
+        rule = to.rule(holdings, seen.dataset)
+        to.datasets[seen.dataset].observations.append(_observation(seen, rule, signed.entry.at))
+
+
+def _observation(seen: Observed, rule: DatasetRules | None, at: datetime) -> Observation:
+    oldest = instant_of(seen.oldest)
+    limit_s = None
+    if rule is not None:
+        limit_s = rule.source_retention_s if seen.place == "source" else rule.archive_retention_s
+    return Observation(
+        at=at,
+        place=seen.place,
+        rows=seen.rows,
+        rows_overdue=seen.rows_overdue,
+        rows_on_hold=min(seen.rows_overdue, rows_on_hold(seen.reasons)),
+        oldest=seen.oldest,
+        age_s=None if oldest is None else int((at - oldest).total_seconds()),
+        limit_s=limit_s,
+        reasons=seen.reasons,
+        rows_undated=seen.rows_undated,
+        rows_future=seen.rows_future,
+    )
+
+
+def _stack(to: Collector, _: Holdings, signed: SignedEntry, event: StackChecked) -> None:
+    to.checks += 1
+    to.stack = StackFacts(
+        at=signed.entry.at, promised_s=event.promised_s, checks_in_period=to.checks, findings=event.findings
+    )
+
+
+def _chunks(to: Collector, _: Holdings, __: SignedEntry, event: ChunksArchived) -> None:
+    sums = to.datasets[event.dataset]
+    sums.chunks.update(
+        chunks_archived=event.list.chunks,
+        size_bytes=event.size_bytes,
+        entries=event.entries,
+        rows=event.rows,
+        rows_duplicate=event.rows_duplicate,
+        rows_deleted=event.rows_deleted,
+    )
+    sums.scrubbed.update({(one.pattern, one.action): one.lines for one in event.scrubbed})
+
+
+def _gone(to: Collector, _: Holdings, signed: SignedEntry, event: ChunksGone) -> None:
+    sums = to.datasets[event.dataset]
+    if event.cause == "lost":
+        loss = ChunkLoss(at=signed.entry.at, chunks=event.list.chunks, list_key=event.list.key)
+        sums.losses.append(loss)
+    else:
+        sums.chunks["superseded"] += event.list.chunks
+
+
+def _quarantined(to: Collector, _: Holdings, __: SignedEntry, event: ChunkQuarantined) -> None:
+    to.datasets[event.dataset].chunks["quarantined_in_period"] += 1
+
+
+def _released(to: Collector, _: Holdings, __: SignedEntry, event: QuarantineReleased) -> None:
+    to.datasets[event.dataset].chunks["released_in_period"] += 1
+
+
+def _adopted(to: Collector, _: Holdings, signed: SignedEntry, __: AnchorAdopted) -> None:
+    to.adopted.append(signed.entry.at)
+
+
+_TAKE: Mapping[type[object], Callable[[Collector, Holdings, SignedEntry, Any], None]] = {
+    Exported: _exported,
+    SchemaChanged: _schema,
+    Verified: _verified,
+    Purged: _purged,
+    Expired: _expired,
+    Swept: _swept,
+    RunEnded: _run,
+    StackChecked: _stack,
+    ChunksArchived: _chunks,
+    ChunksGone: _gone,
+    ChunkQuarantined: _quarantined,
+    QuarantineReleased: _released,
+    AnchorAdopted: _adopted,
+}
+"""What a report tells of each kind of event; the rest shows in the holdings at the period's end."""
+
+
+# ── Parts ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def oldest_of(segments: Iterable[Segment]) -> str | None:
+    """RFC 3339 text of the earliest time in any of them; None when none has one."""
+    return min((one.oldest for one in segments if one.oldest), key=_order, default=None)
+
+
+def newest_of(segments: Iterable[Segment]) -> str | None:
+    """RFC 3339 text of the latest time in any of them; None when none has one."""
+    return max((one.newest for one in segments if one.newest), key=_order, default=None)
+
+
+def _order(text: str) -> str:
+    # Of two texts of one second, the one with a fraction is the later one.
+    return text.removesuffix("Z")
+
+
+def rows_on_hold(kept: Sequence[RowsKept]) -> int:
+    """Of rows that stayed, those that a hold keeps."""
+    return sum(one.rows for one in kept if one.reason.startswith(ON_HOLD))
+
+
+def later(start: datetime, period: timedelta) -> datetime | None:
+    """The instant a period later; None where the calendar ends before."""
+    try:
+        return start + period
+    except OverflowError:
+        return None
+
+
+def _source_place(rule: DatasetRules | None) -> str:
+    return "" if rule is None else f"{rule.source}: {rule.place}"
+
+
+def residuals_of(rules: RulesStated | None, deleted_at: datetime) -> tuple[Residual, ...]:
+    """Configured copies, ``name=days``, with the last day on which each can still hold what was deleted."""
+    found = []
+    for one in rules.residuals if rules else ():
+        name, _, days = one.rpartition("=")
+        try:
+            until = later(deleted_at, timedelta(days=float(days)))
+        except (ValueError, OverflowError):
+            name, until = one, None
+        found.append(Residual(name=name, until=until))
+    return tuple(found)
+
+
+def nominal(rule: DatasetRules) -> Dataset:
+    """As much of a dataset as decisions about time need."""
+    return Dataset(
+        name=rule.dataset,
+        source=rule.source,
+        source_retention=None if rule.source_retention_s is None else timedelta(seconds=rule.source_retention_s),
+        archive_retention=None if rule.archive_retention_s is None else timedelta(seconds=rule.archive_retention_s),
+    )
+
+
+def archive_due(rule: DatasetRules, slot: SlotHoldings) -> datetime | None:
+    """When the archive must let go of a slot; None: no period, or beyond the calendar."""
+    try:
+        return archive_due_at(nominal(rule), slot)
+    except OverflowError:
+        return None

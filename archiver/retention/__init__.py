@@ -1,0 +1,55 @@
+"""Decisions about time: what is due, and why the rest is left alone. Pure: no clock, source or store.
+
+- a decision is a value: the command prints it, tests compare it, executing receives it
+- whatever is left alone is left alone for a reason that a person can read
+"""
+
+from archiver.retention.compaction import CompactionPlan, CompactionRules, SlotMerge, plan_compaction
+from archiver.retention.expiry import ExpiryPlan, ExpirySlot, archive_due_at, plan_expiry
+from archiver.retention.export import (
+    DueSlot,
+    ExportPlan,
+    LeftSlot,
+    Need,
+    census_bounds,
+    is_future,
+    plan_export,
+    same_state,
+)
+from archiver.retention.guard import Clocks, GuardRules, guard
+from archiver.retention.holds import holds_on
+from archiver.retention.policies import holds_less
+from archiver.retention.purge import Overdue, PurgePlan, PurgeSlot, due_windows, keep_reason, overdue, plan_purge
+from archiver.retention.windows import window_at
+
+__all__ = [
+    "Clocks",
+    "CompactionPlan",
+    "CompactionRules",
+    "DueSlot",
+    "ExpiryPlan",
+    "ExpirySlot",
+    "ExportPlan",
+    "GuardRules",
+    "LeftSlot",
+    "Need",
+    "Overdue",
+    "PurgePlan",
+    "PurgeSlot",
+    "SlotMerge",
+    "archive_due_at",
+    "census_bounds",
+    "due_windows",
+    "guard",
+    "holds_less",
+    "holds_on",
+    "is_future",
+    "keep_reason",
+    "overdue",
+    "plan_compaction",
+    "plan_expiry",
+    "plan_export",
+    "plan_purge",
+    "same_state",
+    "window_at",
+]

@@ -1,0 +1,164 @@
+"""Which small parts of a slot are merged into fewer ones, and why the others are left alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.model import Dataset, HoldPlaced, Slot
+from archiver.retention.expiry import archive_due_at
+from archiver.retention.export import LeftSlot
+
+PARTS_PER_MERGE_MAX = 64
+"""So many files are read side by side."""
+
+INSTANT_BYTES_MAX = 32 << 20
+"""Rows of one instant are merged in memory, so this is how much of a slot may be merged whose rows all share one: those
+without a usable time, and those whose time is a date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionRules:
+    """When parts are merged.
+
+    Attributes:
+        parts_min: So many small parts make it worth while. At least 2.
+        small_size_bytes_max: Larger parts are left as they are.
+        merged_size_bytes_max: About the size of a part that a merge writes; so much is read for one.
+        after: A window must have ended this long ago: until then late rows still come.
+    """
+
+    parts_min: int = 8
+    small_size_bytes_max: int = 32 << 20
+    merged_size_bytes_max: int = 256 << 20
+    after: timedelta = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotMerge:
+    """Parts of one slot, of one schema version, that become one.
+
+    Attributes:
+        segments: In the order of their commits, at least two.
+    """
+
+    slot: Slot
+    segments: tuple[HeldSegment, ...]
+
+    @property
+    def rows(self) -> int:
+        """In all of them."""
+        return sum(held.segment.rows for held in self.segments)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all of them."""
+        return sum(held.segment.size_bytes for held in self.segments)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What would be replaced."""
+        return tuple(held.segment.key for held in self.segments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionPlan:
+    """What a compaction of one dataset would do.
+
+    Attributes:
+        merges: By slot.
+        left: Slots that have as many small parts as it takes, and are left alone all the same, with the reason.
+    """
+
+    dataset: str
+    merges: tuple[SlotMerge, ...]
+    left: tuple[LeftSlot, ...]
+
+
+def plan_compaction(
+    dataset: Dataset,
+    held: DatasetHoldings,
+    holds: Callable[[Slot], Sequence[HoldPlaced]],
+    *,
+    rules: CompactionRules,
+    now: datetime,
+) -> CompactionPlan:
+    """Decide which parts are merged.
+
+    Args:
+        holds: Those that cover a slot, those on persons included.
+    """
+    merges: list[SlotMerge] = []
+    left: list[LeftSlot] = []
+    for known in held.ordered():
+        small = [one for one in known.segments if one.segment.size_bytes <= rules.small_size_bytes_max]
+        if len(small) < rules.parts_min:
+            continue
+        keep = keep_reason(dataset, held, known, holds(known.slot), rules=rules, now=now)
+        found = [] if keep else list(_merges(held, known.slot, small, rules))
+        if not keep and not found:
+            keep = "too few of its small parts are verified and have the same columns"
+        if keep:
+            left.append(LeftSlot(slot=known.slot, rows=known.rows, reason=keep))
+        merges += found
+    return CompactionPlan(dataset=dataset.name, merges=tuple(merges), left=tuple(left))
+
+
+def keep_reason(
+    dataset: Dataset,
+    held: DatasetHoldings,
+    known: SlotHoldings,
+    holds: Sequence[HoldPlaced],
+    *,
+    rules: CompactionRules,
+    now: datetime,
+) -> str:
+    """Why no part of a slot is touched; empty when they may be merged."""
+    window = known.slot.window
+    if window is not None and window.end > now - rules.after:
+        return "late rows may still come to it"
+    if holds:
+        # Its rows would be the same, but whoever placed it may have noted down the objects and their digests.
+        return f"on hold ({', '.join(sorted({hold.reference or hold.hold for hold in holds}))})"
+    if held.is_purging(known.slot):
+        return "a purge of its source is not accounted for yet"
+    due_at = archive_due_at(dataset, known)
+    if due_at is not None and due_at <= now:
+        return "it is due to leave the archive"
+    return ""
+
+
+def _merges(
+    held: DatasetHoldings, slot: Slot, small: Sequence[HeldSegment], rules: CompactionRules
+) -> Iterator[SlotMerge]:
+    by_schema: dict[str, list[HeldSegment]] = {}
+    for one in small:
+        if one.verified_at is not None:
+            by_schema.setdefault(one.segment.schema, []).append(one)
+    for schema, segments in by_schema.items():
+        if schema not in held.schemas or len(segments) < rules.parts_min:
+            continue
+        limit = rules.merged_size_bytes_max
+        if slot.window is None or _has_dates(held, schema):
+            limit = min(limit, INSTANT_BYTES_MAX)
+        for batch in _batches(segments, limit):
+            if len(batch) > 1:
+                yield SlotMerge(slot=slot, segments=tuple(batch))
+
+
+def _has_dates(held: DatasetHoldings, schema: str) -> bool:
+    known = held.schemas[schema]
+    return any(one.name == known.time_column and one.archive_type.startswith("date") for one in known.columns)
+
+
+def _batches(segments: Sequence[HeldSegment], size_bytes_max: int) -> Iterator[list[HeldSegment]]:
+    taken: list[HeldSegment] = []
+    size_bytes = 0
+    for one in segments:
+        if taken and (len(taken) == PARTS_PER_MERGE_MAX or size_bytes + one.segment.size_bytes > size_bytes_max):
+            yield taken
+            taken, size_bytes = [], 0
+        taken.append(one)
+        size_bytes += one.segment.size_bytes
+    if taken:
+        yield taken

@@ -1,0 +1,124 @@
+"""What the archive itself may no longer hold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.model import Dataset, HoldPlaced, Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpirySlot:
+    """A slot that the archive has held for as long as it may.
+
+    Attributes:
+        due_at: When its retention ended.
+        keep: Why it stays all the same; empty when it may go.
+        subjects: Holds on persons, whose rows must be looked for before it goes.
+    """
+
+    slot: Slot
+    due_at: datetime
+    segments: tuple[HeldSegment, ...]
+    keep: str = ""
+    subjects: tuple[HoldPlaced, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """In all its segments."""
+        return sum(held.segment.rows for held in self.segments)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its segments."""
+        return sum(held.segment.size_bytes for held in self.segments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryPlan:
+    """What leaves the archive of one dataset.
+
+    Attributes:
+        slots: Those that are due, oldest first.
+        rows_held: In the whole archive of it, for the share that would go.
+    """
+
+    dataset: str
+    slots: tuple[ExpirySlot, ...]
+    rows_held: int
+
+    @property
+    def going(self) -> tuple[ExpirySlot, ...]:
+        """The slots that nothing keeps."""
+        return tuple(slot for slot in self.slots if not slot.keep)
+
+    @property
+    def rows_going(self) -> int:
+        """Rows that may go."""
+        return sum(slot.rows for slot in self.going)
+
+    @property
+    def share(self) -> float:
+        """The part of the dataset that may go, 0 to 1."""
+        return self.rows_going / self.rows_held if self.rows_held else 0.0
+
+
+def archive_due_at(dataset: Dataset, known: SlotHoldings) -> datetime | None:
+    """When the archive must let go of a slot; None when no period is chosen.
+
+    The period counts from the end of the window, so that no row goes before its time. Rows without a usable time, or
+    with one that had not come when they were archived, count from the day on which they were.
+    """
+    if dataset.archive_retention is None or not known.segments:
+        return None
+    archived_at = max(held.committed_at for held in known.segments)
+    window = known.slot.window
+    start = archived_at if window is None else min(window.end, archived_at)
+    return start + dataset.archive_retention
+
+
+def plan_expiry(
+    dataset: Dataset,
+    held: DatasetHoldings,
+    holds: Callable[[Slot], Sequence[HoldPlaced]],
+    *,
+    now: datetime,
+) -> ExpiryPlan:
+    """Decide which slots leave the archive.
+
+    Args:
+        holds: Those that cover a slot, those on persons included.
+    """
+    purging = {share.slot for intent in held.open_purges.values() for share in intent.slots}
+    slots = []
+    for known in held.ordered():
+        due_at = archive_due_at(dataset, known)
+        if due_at is None or due_at > now:
+            continue
+        covering = holds(known.slot)
+        slots.append(
+            ExpirySlot(
+                slot=known.slot,
+                due_at=due_at,
+                segments=tuple(known.segments),
+                keep=keep_reason(dataset, known, covering, is_purging=known.slot in purging),
+                subjects=tuple(hold for hold in covering if hold.subject is not None),
+            )
+        )
+    slots.sort(key=lambda one: one.due_at)
+    rows_held = sum(known.rows for known in held.slots.values())
+    return ExpiryPlan(dataset=dataset.name, slots=tuple(slots), rows_held=rows_held)
+
+
+def keep_reason(dataset: Dataset, known: SlotHoldings, holds: Sequence[HoldPlaced], *, is_purging: bool) -> str:
+    """Why a slot that is due stays in the archive; empty when it may go."""
+    whole = [hold for hold in holds if hold.subject is None]
+    if whole:
+        return f"on hold ({', '.join(sorted(hold.reference or hold.hold for hold in whole))})"
+    if is_purging:
+        return "a purge of its source is not accounted for yet"
+    if dataset.source_retention is not None and known.state is not None and known.state.rows:
+        # The archive is the only proof that they may be deleted there.
+        return "rows of it are still in the source"
+    return ""

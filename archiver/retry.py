@@ -1,0 +1,272 @@
+"""Asking again: one policy for the whole program, and wrappers that give it to any store or anchor.
+
+  - ``TransientError`` is retried always: it promises that nothing was written.
+  - ``OutcomeUnknown`` is retried only where the contract says that a repetition is harmless: ``create``, ``delete``,
+    ``abort_upload``, ``swap``. After an unanswered attempt, a later one that fails cannot say "nothing was
+    written" any more; what is raised then is ``OutcomeUnknown``.
+  - Everything else is raised at once.
+  - A listing goes on after the last key that it gave. A stream from ``open`` is not resumed: opening is retried, a
+    ``TransientError`` while reading reaches the caller, who alone knows what it did with the first half (a digest
+    half computed, rows half decoded) and starts again from the beginning with ``RetryPolicy.call``.
+
+The waits have full jitter, so that several workers that were throttled together do not come back together.
+"""
+
+import functools
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, ParamSpec, TypeVar
+
+import tenacity
+
+from archiver.contracts import Anchor, ObjectRef, ObjectStore, PendingUpload, Removal, StoreFacts
+from archiver.errors import (
+    ArchiverError,
+    Conflict,
+    IntegrityError,
+    Interrupted,
+    ObjectExists,
+    OutcomeUnknown,
+    TransientError,
+)
+from archiver.model import Checkpoint
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """One attempt failed and another will follow; for whoever counts or shows it."""
+
+    attempt: int
+    wait_s: float
+    error: ArchiverError
+
+
+def _ignore(_: Retry) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how long to ask again.
+
+    Attributes:
+        attempts_max: The first one included; 1 never asks again.
+        wait_first_s: Upper bound of the wait before the second attempt; doubled for each further one.
+        wait_max_s: Upper bound of any wait. The wait itself is uniform between 0 and its bound.
+        deadline_s: No wait ends later than this after the first attempt began. An attempt that runs is not cut.
+        sleep: May raise ``Interrupted``: a wait is where a run is stopped most quickly.
+        clock: Seconds from anywhere, never going back.
+        uniform: A number between two.
+        watch: Told of every repetition before its wait.
+    """
+
+    attempts_max: int = 6
+    wait_first_s: float = 0.5
+    wait_max_s: float = 20.0
+    deadline_s: float = 180.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    uniform: Callable[[float, float], float] = random.uniform
+    watch: Callable[[Retry], None] = _ignore
+
+    def call(self, function: Callable[[], T], *, repeatable: bool = False) -> T:
+        """Call until it succeeds, fails for good, or the policy is used up.
+
+        Args:
+            repeatable: Calling again after ``OutcomeUnknown`` is harmless and finds out.
+
+        Raises:
+            TransientError: The last attempt's, with what was tried; no attempt wrote anything.
+            OutcomeUnknown: At least one attempt went unanswered and none after it settled the matter.
+        """
+        begun_s = self.clock()
+        unanswered: list[OutcomeUnknown] = []
+
+        def attempt() -> T:
+            try:
+                return function()
+            except OutcomeUnknown as error:
+                unanswered.append(error)
+                raise
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            return (
+                state.attempt_number >= self.attempts_max
+                or self.clock() - begun_s + state.upcoming_sleep > self.deadline_s
+            )
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            # The exponent is bounded so that a very large attempts_max cannot overflow a float.
+            bound_s = min(self.wait_max_s, self.wait_first_s * 2.0 ** min(state.attempt_number - 1, 60))
+            return self.uniform(0.0, bound_s)
+
+        attempts = 0
+
+        def watch(state: tenacity.RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, ArchiverError):
+                self.watch(Retry(attempt=state.attempt_number, wait_s=state.upcoming_sleep, error=error))
+
+        def count(state: tenacity.RetryCallState) -> None:
+            nonlocal attempts
+            attempts = state.attempt_number
+
+        retried = (TransientError, OutcomeUnknown) if repeatable else (TransientError,)
+        retryer = tenacity.Retrying(
+            sleep=self.sleep,
+            stop=stop,
+            wait=wait,
+            retry=tenacity.retry_if_exception_type(retried),
+            before=count,
+            before_sleep=watch,
+            reraise=True,
+        )
+        try:
+            return retryer(attempt)
+        except ArchiverError as error:
+            final = self._final(error, unanswered, attempts, self.clock() - begun_s)
+            if final is error:
+                raise
+            raise final from error
+
+    def _final(
+        self, error: ArchiverError, unanswered: list[OutcomeUnknown], attempts: int, elapsed_s: float
+    ) -> ArchiverError:
+        tried = f"gave up after {attempts} attempts in {elapsed_s:.1f} s"
+        settled = isinstance(error, ObjectExists | Conflict | IntegrityError | Interrupted)
+        if unanswered and not settled and not isinstance(error, OutcomeUnknown):
+            return OutcomeUnknown(f"{unanswered[-1].message}; asked again: {error.message}; {tried}", hint=error.hint)
+        if attempts > 1 and isinstance(error, TransientError | OutcomeUnknown):
+            return type(error)(f"{error.message}; {tried}", hint=error.hint)
+        return error
+
+
+def retrying(policy: RetryPolicy, function: Callable[P, T], *, repeatable: bool = False) -> Callable[P, T]:
+    """The same function, asked again as the policy says: for a source's scan, started anew from its beginning.
+
+    The function must consume what it reads before it returns; a lazy iterator fails where no retry sees it.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return policy.call(functools.partial(function, *args, **kwargs), repeatable=repeatable)
+
+    return call
+
+
+@dataclass(frozen=True, slots=True)
+class RetryingStore:
+    """Any store, asked again."""
+
+    inner: ObjectStore
+    policy: RetryPolicy
+
+    @property
+    def location(self) -> str:
+        """The inner store's."""
+        return self.inner.location
+
+    def create(self, key: str, data: bytes | Path, *, sha256: str) -> None:
+        """A repetition after a lost reply finds the same bytes, which is success."""
+        self.policy.call(lambda: self.inner.create(key, data, sha256=sha256), repeatable=True)
+
+    def read(self, key: str, *, size_bytes_max: int) -> bytes:
+        """Whole again from the beginning when it broke off."""
+        return self.policy.call(lambda: self.inner.read(key, size_bytes_max=size_bytes_max))
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        """Only opening is retried; what fails while reading is the caller's to start again."""
+        with ExitStack() as stack:
+            yield self.policy.call(lambda: stack.enter_context(self.inner.open(key)))
+
+    def stat(self, key: str) -> ObjectRef | None:
+        """The inner store's answer."""
+        return self.policy.call(lambda: self.inner.stat(key))
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectRef]:
+        """Goes on after the last key given; every key that was given renews the policy."""
+        last = after
+        references = self.inner.list(prefix, after=last)
+        while True:
+            try:
+                reference = next(references, None)
+            except TransientError as error:
+                listing = _Listing(self.inner, prefix, last, error)
+                reference = self.policy.call(listing.advance)
+                references = listing.references
+            if reference is None:
+                return
+            last = reference.key
+            yield reference
+
+    def delete(self, key: str) -> Removal:
+        """Deleting twice is harmless; the counts of an attempt that went unanswered are lost."""
+        return self.policy.call(lambda: self.inner.delete(key), repeatable=True)
+
+    def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
+        """All at once: there are few, and their listing has no place to go on from."""
+        yield from self.policy.call(lambda: [*self.inner.pending_uploads(prefix)])
+
+    def abort_upload(self, upload: PendingUpload) -> None:
+        """Aborting twice is harmless."""
+        self.policy.call(lambda: self.inner.abort_upload(upload), repeatable=True)
+
+    def clock(self) -> datetime | None:
+        """See ``contracts.ObjectStore``."""
+        return self.policy.call(self.inner.clock)
+
+    def probe(self, token: str) -> StoreFacts:
+        """A probe removes what an earlier attempt under the same token left."""
+        return self.policy.call(lambda: self.inner.probe(token))
+
+
+class _Listing:
+    """A listing that broke off: the first attempt is the failure that was seen, the next ones list anew."""
+
+    def __init__(self, store: ObjectStore, prefix: str, after: str, seen: TransientError) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._after = after
+        self._seen: TransientError | None = seen
+        self.references: Iterator[ObjectRef] = iter(())
+
+    def advance(self) -> ObjectRef | None:
+        if self._seen is not None:
+            seen, self._seen = self._seen, None
+            raise seen
+        self.references = self._store.list(self._prefix, after=self._after)
+        return next(self.references, None)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryingAnchor:
+    """Any anchor, asked again."""
+
+    inner: Anchor
+    policy: RetryPolicy
+
+    @property
+    def location(self) -> str:
+        """The inner anchor's."""
+        return self.inner.location
+
+    def read(self, archive_id: str) -> Checkpoint | None:
+        """The inner anchor's answer."""
+        return self.policy.call(lambda: self.inner.read(archive_id))
+
+    def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
+        """A repetition after a lost reply finds ``new``, which is success."""
+        self.policy.call(lambda: self.inner.swap(expected, new), repeatable=True)
+
+    def clock(self) -> datetime | None:
+        """The inner anchor's answer."""
+        return self.policy.call(self.inner.clock)

@@ -1,0 +1,140 @@
+"""Everything that is configured, looked at once. One part's failure is that part's finding, never the run's."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+import httpx
+
+from archiver.model import Finding, Verdict
+from archiver.stack import alertmanager, compose, logdirs, loki, objectstore, prometheus, supabase
+from archiver.stack.targets import (
+    Access,
+    AlertmanagerTarget,
+    ComposeTarget,
+    LokiTarget,
+    PrometheusTarget,
+    StackTargets,
+)
+from archiver.stack.web import clean, open_client, secrets_of
+from archiver.stack.words import Unknown
+
+ClientFactory = Callable[[Access], httpx.Client]
+EXIT_NOT_KEPT = 4
+
+
+def check_stack(
+    targets: StackTargets, now: datetime, *, client_for: ClientFactory = open_client
+) -> tuple[Finding, ...]:
+    """Look at all targets and judge what they say.
+
+    Args:
+        now: Aware. Ages are measured by it.
+        client_for: How a server is reached.
+
+    Returns:
+        In the order of the targets' fields. Nothing that the world does is raised: whatever could not be looked at
+        is a ``cannot_tell`` finding with its reason. No finding holds a secret or a log line.
+    """
+    run = _Run(now, client_for)
+    for prometheus_target in targets.prometheus:
+        run.of_server("prometheus", prometheus_target, partial(run.ask_prometheus, prometheus_target))
+    for loki_target in targets.loki:
+        run.of_server("loki", loki_target, partial(run.ask_loki, loki_target))
+    for alertmanager_target in targets.alertmanager:
+        run.of_server(
+            "alertmanager", alertmanager_target, partial(run.ask_alertmanager, alertmanager_target, targets.compose)
+        )
+    for compose_target in targets.compose:
+        subject = ", ".join(str(one) for one in compose_target.files)
+        run.contained("compose", subject, (), partial(compose.check, compose_target, run.running()))
+    for directory in targets.log_directories:
+        run.contained("logs", str(directory.path), (), partial(logdirs.check, directory, now))
+    for bucket in targets.buckets:
+        run.contained("store", bucket.location, (), partial(objectstore.judge, bucket, now))
+    for project in targets.supabase:
+        run.contained("supabase", project.location, (), partial(supabase.judge, project, now))
+    return tuple(run.findings)
+
+
+def exit_status(findings: Iterable[Finding]) -> int:
+    """0: every promise is kept, as far as was looked. 4: one is broken, or cannot be told to be kept."""
+    return 0 if all(one.verdict is Verdict.OK for one in findings) else EXIT_NOT_KEPT
+
+
+def _alertmanager_flag(targets: tuple[ComposeTarget, ...]) -> str | Unknown | None:
+    """The flag is told by no API: it is known where the compose file is."""
+    found: str | Unknown | None = Unknown(
+        "--data.retention is told by no API", "name the compose file that starts Alertmanager"
+    )
+    for target in targets:
+        found = compose.alertmanager_flag(compose.read(target))
+        if not isinstance(found, Unknown):
+            return found
+    return found
+
+
+@dataclass(slots=True)
+class _Run:
+    now: datetime
+    client_for: ClientFactory
+    findings: list[Finding] = field(default_factory=list)
+    prometheus_answers: list[prometheus.Answers] = field(default_factory=list)
+    loki_answers: list[loki.Answers] = field(default_factory=list)
+
+    def ask_prometheus(self, target: PrometheusTarget, client: httpx.Client) -> tuple[Finding, ...]:
+        answers = prometheus.ask(target, client, self.now)
+        self.prometheus_answers.append(answers)
+        return prometheus.judge(target, answers, self.now)
+
+    def ask_loki(self, target: LokiTarget, client: httpx.Client) -> tuple[Finding, ...]:
+        answers = loki.ask(target, client, self.now)
+        self.loki_answers.append(answers)
+        return loki.judge(target, answers, self.now)
+
+    def ask_alertmanager(
+        self, target: AlertmanagerTarget, files: tuple[ComposeTarget, ...], client: httpx.Client
+    ) -> tuple[Finding, ...]:
+        return alertmanager.check(target, client, self.now, flag=_alertmanager_flag(files))
+
+    def running(self) -> compose.Running:
+        """What a compose file is compared with. With several servers of a kind nobody knows which one is its."""
+        return compose.Running(
+            prometheus=self.prometheus_answers[0] if len(self.prometheus_answers) == 1 else None,
+            loki=self.loki_answers[0] if len(self.loki_answers) == 1 else None,
+        )
+
+    def of_server(
+        self,
+        kind: str,
+        target: PrometheusTarget | LokiTarget | AlertmanagerTarget,
+        look: Callable[[httpx.Client], tuple[Finding, ...]],
+    ) -> None:
+        def ask() -> tuple[Finding, ...]:
+            with self.client_for(target.access) as client:
+                return look(client)
+
+        self.contained(kind, target.access.address, secrets_of(target.access), ask)
+
+    def contained(
+        self, kind: str, subject: str, secrets: tuple[str, ...], look: Callable[[], tuple[Finding, ...]]
+    ) -> None:
+        """Add what was found; whatever stops one part stops only that part, and is said."""
+        try:
+            found = look()
+        except Exception as exc:  # noqa: BLE001 - the other parts must still be looked at, and this one is reported
+            reason = clean(str(exc), secrets)
+            found = (
+                Finding(
+                    check=f"{kind}.check",
+                    subject=subject,
+                    promised="",
+                    configured="",
+                    in_force="",
+                    observed=f"the check itself failed: {type(exc).__name__}{reason and ': ' + reason}",
+                    verdict=Verdict.CANNOT_TELL,
+                    fix="correct what is named; if it is nothing of yours, report it as a defect of archiver",
+                ),
+            )
+        self.findings += found

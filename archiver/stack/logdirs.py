@@ -1,0 +1,210 @@
+"""What log directories still hold, and whether somebody deletes it in time.
+
+The shipper copies these lines to Loki; an original that is left behind breaks the promise as well as a copy does.
+A file is as old as its first line. Where no line tells a time, the file's modification time is a lower bound of its
+age: an old one is a breach, a young one proves nothing.
+"""
+
+import fnmatch
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from archiver.model import Finding, Verdict
+from archiver.stack.logtimes import first_time
+from archiver.stack.rotation import Bound, Rule, current_name, logrotate_bound, pm2_bound, read_logrotate, rules_for
+from archiver.stack.targets import LogDirectoryTarget
+from archiver.stack.words import Unknown, age, plural, span
+
+FILES_MAX = 20_000
+NAMES_SHOWN_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One file that holds lines.
+
+    Attributes:
+        oldest: Of its first line. None: no line tells a time; then only ``modified`` is known.
+        problem: Why it could not be read; empty when it was.
+    """
+
+    path: Path
+    modified: datetime
+    oldest: datetime | None
+    problem: str = ""
+
+    @property
+    def reaches_back_to(self) -> datetime:
+        """The latest instant that its oldest line can be of."""
+        return self.modified if self.oldest is None else min(self.oldest, self.modified)
+
+
+def check(target: LogDirectoryTarget, now: datetime) -> tuple[Finding, ...]:
+    """Look into a directory, and at the settings that are to delete from it."""
+    try:
+        files = tuple(_files(target))
+    except OSError as exc:
+        return (
+            Finding(
+                check="logs.lines",
+                subject=str(target.path),
+                promised=span(target.promise),
+                configured="",
+                in_force="",
+                observed=f"cannot be read: {exc.strerror or exc}",
+                verdict=Verdict.CANNOT_TELL,
+                fix="let archiver's user read the directory, or leave it out of the configuration",
+            ),
+        )
+    return (_lines(target, files, now), *_rotation(target, files))
+
+
+def _files(target: LogDirectoryTarget) -> Iterator[LogFile]:
+    """Every file below the directory that a pattern names and that is not empty.
+
+    Raises:
+        OSError: A directory cannot be read, or there are too many files to look at.
+    """
+    waiting = [target.path]
+    count = 0
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            found = sorted(entries, key=lambda one: one.name)
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+                continue
+            if not any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in target.patterns):
+                continue
+            count += 1
+            if count > FILES_MAX:
+                raise OSError(f"more than {FILES_MAX:,} files")
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # deleted by the rotation meanwhile
+                continue
+            # A link leads to a file that is looked at where it lies; a socket or a pipe holds nothing.
+            if stat.S_ISREG(status.st_mode) and status.st_size:
+                file = _look(Path(entry.path), datetime.fromtimestamp(status.st_mtime, UTC), target)
+                if file is not None:
+                    yield file
+
+
+def _look(path: Path, modified: datetime, target: LogDirectoryTarget) -> LogFile | None:
+    try:
+        found = first_time(path, modified, target.timezone)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        return LogFile(path, modified, None, exc.strerror or type(exc).__name__)
+    return None if found.is_empty else LogFile(path, modified, found.at)
+
+
+def _lines(target: LogDirectoryTarget, files: tuple[LogFile, ...], now: datetime) -> Finding:
+    late = [one for one in files if now - one.reaches_back_to > target.promise]
+    undated = [one for one in files if one.oldest is None and one not in late]
+    said = [plural(len(files), "file")]
+    if files:
+        oldest = min(files, key=lambda one: one.reaches_back_to)
+        told = "" if oldest.oldest is not None else " by its modification time"
+        said.append(f"the oldest line {age(oldest.reaches_back_to, now)}{told} in {oldest.path.name}")
+    if late:
+        said.append(f"{plural(len(late), 'file')} older than promised: {_names(target, late)}")
+    if undated:
+        reasons = sorted({one.problem for one in undated if one.problem})
+        why = f" ({', '.join(reasons)})" if reasons else ""
+        said.append(
+            f"{plural(len(undated), 'file')} whose lines tell no time{why}, judged by modification time only:"
+            f" {_names(target, undated)}"
+        )
+    verdict = Verdict.BREACH if late else Verdict.CANNOT_TELL if undated else Verdict.OK
+    fix = {
+        Verdict.OK: "",
+        Verdict.BREACH: "see that everything was shipped, delete these files, and see logs.rotation",
+        Verdict.CANNOT_TELL: "let archiver's user read them and their timestamps, or name the log files by pattern",
+    }[verdict]
+    return Finding(
+        check="logs.lines",
+        subject=str(target.path),
+        promised=span(target.promise),
+        configured="",
+        in_force="",
+        observed="; ".join(said),
+        verdict=verdict,
+        fix=fix,
+    )
+
+
+def _names(target: LogDirectoryTarget, files: list[LogFile]) -> str:
+    ordered = sorted(files, key=lambda one: one.reaches_back_to)
+    return _shortened([str(one.path.relative_to(target.path)) for one in ordered])
+
+
+def _shortened(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN_MAX
+    return ", ".join(names[:NAMES_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+# ── Rotation ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rotation(target: LogDirectoryTarget, files: tuple[LogFile, ...]) -> Iterator[Finding]:
+    """One finding for each way in which the directory's logs are rotated, and one for those that nobody rotates."""
+    if not target.logrotate_files and target.pm2_configuration is None:
+        why = Unknown(
+            "no configuration of logrotate or pm2-logrotate was given to look at",
+            "name logrotate's files, or PM2's module_conf.json",
+        )
+        yield _rotation_finding(target, why, [])
+        return
+    rules: tuple[Rule, ...] | Unknown = ()
+    if target.logrotate_files:
+        rules = read_logrotate(target.logrotate_files)
+    if isinstance(rules, Unknown):
+        yield _rotation_finding(target, rules, [])
+        rules = ()
+    by_pm2 = None if target.pm2_configuration is None else pm2_bound(target.pm2_configuration)
+    bounds: dict[Bound | Unknown, list[str]] = {}
+    for log in sorted({_current(one.path) for one in files} or {target.path / "any.log"}):
+        found: list[Bound | Unknown] = [logrotate_bound(one) for one in rules_for(log, rules)]
+        if by_pm2 is not None and (not isinstance(by_pm2, Bound) or by_pm2.age is not None or not found):
+            found.append(by_pm2)
+        for bound in found or [Bound(None, "nothing rotates it")]:
+            bounds.setdefault(bound, []).append(log.name)
+    for bound, names in bounds.items():
+        yield _rotation_finding(target, bound, names)
+
+
+def _current(path: Path) -> Path:
+    name = current_name(path.name)
+    return path if name is None else path.with_name(name)
+
+
+def _rotation_finding(target: LogDirectoryTarget, bound: Bound | Unknown, names: list[str]) -> Finding:
+    shown = _shortened(names)
+    days = max(target.promise.days - 2, 1)
+    fix = (
+        f"logrotate: daily, rotate {days}, maxage {max(days - 1, 1)};"
+        f" pm2-logrotate: pm2 set pm2-logrotate:retain {days}"
+    )
+    if isinstance(bound, Unknown):
+        verdict, configured, in_force, fix = Verdict.CANNOT_TELL, bound.reason, "", bound.fix or fix
+    else:
+        configured = bound.words
+        in_force = "no limit in time" if bound.age is None else f"a line can get {span(bound.age)} old"
+        in_force += f"; {bound.remark}" if bound.remark else ""
+        verdict = Verdict.OK if bound.age is not None and bound.age <= target.promise else Verdict.BREACH
+    return Finding(
+        check="logs.rotation",
+        subject=f"{target.path}{shown and ' ' + shown}",
+        promised=span(target.promise),
+        configured=configured,
+        in_force=in_force,
+        observed="",
+        verdict=verdict,
+        fix="" if verdict is Verdict.OK else fix,
+    )

@@ -1,0 +1,204 @@
+"""Asking one HTTP server: bounded in size and time, never raising for what the server or the network does.
+
+No answer of a server is trusted to be small, quick, or free of our own secrets. A redirect is not followed: it leads to
+a login page, or to a server that nobody named.
+"""
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import yaml
+
+from archiver.stack.targets import Access
+from archiver.stack.words import Unknown
+
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+REASON_CHARACTERS_MAX = 200
+OK = 200
+NO_CONTENT = 204
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    status: int
+    text: str
+
+
+def open_client(access: Access) -> httpx.Client:
+    """A client with the target's credentials and certificates; reads no proxy and no password from the environment.
+
+    Raises:
+        OSError: A certificate file cannot be read. ``ssl.SSLError`` is one of its kinds.
+    """
+    verify: ssl.SSLContext | bool = True
+    if access.ca_file is not None or access.client_certificate_file is not None or not access.tls_verify:
+        verify = ssl.create_default_context(cafile=None if access.ca_file is None else str(access.ca_file))
+        if not access.tls_verify:
+            verify.check_hostname = False
+            verify.verify_mode = ssl.CERT_NONE
+        if access.client_certificate_file is not None:
+            verify.load_cert_chain(access.client_certificate_file, access.client_key_file)
+    headers = {name: value.get_secret_value() for name, value in access.headers.items()}
+    if access.bearer_token is not None:
+        headers["Authorization"] = f"Bearer {access.bearer_token.get_secret_value()}"
+    return httpx.Client(
+        auth=_basic(access),
+        headers=headers,
+        verify=verify,
+        timeout=access.timeout_s,
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _basic(access: Access) -> httpx.BasicAuth | None:
+    if access.username or access.password is not None:
+        return httpx.BasicAuth(access.username, "" if access.password is None else access.password.get_secret_value())
+    parts = urlsplit(access.url)
+    if parts.username is None and parts.password is None:
+        return None
+    return httpx.BasicAuth(unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+def secrets_of(access: Access) -> tuple[str, ...]:
+    """Every text that must never be shown."""
+    parts = urlsplit(access.url)
+    found = [parts.password or "", unquote(parts.password or "")]
+    found += [secret.get_secret_value() for secret in (access.password, access.bearer_token) if secret is not None]
+    found += [value.get_secret_value() for value in access.headers.values()]
+    return tuple(sorted({secret for secret in found if secret}, key=len, reverse=True))
+
+
+def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """One short line of what somebody else wrote, without our secrets and without control characters."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return line if len(line) <= REASON_CHARACTERS_MAX else f"{line[:REASON_CHARACTERS_MAX]}…"
+
+
+class Server:
+    """One server, asked by path."""
+
+    def __init__(self, access: Access, client: httpx.Client, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock``: seconds from anywhere, never going back; it bounds how long one answer may take."""
+        self.address = access.address
+        self._access = access
+        self._client = client
+        self._secrets = secrets_of(access)
+        self._clock = clock
+
+    def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        accepted: tuple[int, ...] = (OK,),
+    ) -> Reply | Unknown:
+        """The answer of ``address + path``, or why there is none.
+
+        Args:
+            accepted: Every other status is unknown, with what the server says about it.
+        """
+        end = self._clock() + self._access.deadline_s
+        body = bytearray()
+        try:
+            with self._client.stream("GET", self.address + path, params=params, headers=headers) as answer:
+                status = answer.status_code
+                for piece in answer.iter_bytes():
+                    body += piece
+                    if len(body) > ANSWER_BYTES_MAX:
+                        return Unknown(f"{path}: the answer is larger than {ANSWER_BYTES_MAX // 2**20} MiB")
+                    if self._clock() > end:
+                        return Unknown(f"{path}: no whole answer within {self._access.deadline_s:.0f} s")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
+            return self._unreachable(path, exc)
+        text = body.decode(errors="replace")
+        return Reply(status, text) if status in accepted else self._refused(path, status, text)
+
+    def _unreachable(self, path: str, exc: Exception) -> Unknown:
+        reason = clean(str(exc), self._secrets) or type(exc).__name__
+        if isinstance(exc, httpx.TimeoutException):
+            reason = f"no answer within {self._access.timeout_s:g} s"
+        fix = "see that it runs, and that the address and port are reached from here"
+        if "CERTIFICATE" in reason.upper() or "SSL" in reason.upper():
+            fix = "name the certificate authority (ca_file), or correct http and https in the address"
+        return Unknown(f"{path}: not reached: {reason}", fix)
+
+    def _refused(self, path: str, status: int, text: str) -> Unknown:
+        if status in (UNAUTHORIZED, FORBIDDEN):
+            if "org id" in text:
+                return Unknown(f"{path}: {status}: it has several tenants", "name the tenants to ask for")
+            return Unknown(
+                f"{path}: refused with {status}", "give the user name and password, or the token, to ask with"
+            )
+        if 300 <= status < 400:  # noqa: PLR2004
+            return Unknown(f"{path}: leads elsewhere ({status})", "name the address behind the redirect or the login")
+        said = "" if "<" in text[:64] else clean(text, self._secrets)
+        return Unknown(
+            f"{path}: answered {status}{': ' + said if said else ''}", "see that the address is the right one"
+        )
+
+    def json(
+        self, path: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any | Unknown:
+        """The decoded JSON of an answer."""
+        reply = self.get(path, params=params, headers=headers)
+        if isinstance(reply, Unknown):
+            return reply
+        try:
+            return json.loads(reply.text)
+        except (ValueError, RecursionError):
+            return Unknown(f"{path}: the answer is no JSON", "see that the address is the right one")
+
+    def metrics(self, path: str = "/metrics") -> Mapping[str, float] | Unknown:
+        """The samples without labels of a page of metrics, by name."""
+        reply = self.get(path, headers={"Accept": "text/plain"})
+        return reply if isinstance(reply, Unknown) else unlabelled_samples(reply.text)
+
+
+def unlabelled_samples(text: str) -> dict[str, float]:
+    """The samples without labels of Prometheus's text format; lines of any other kind are passed over."""
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        if line.startswith("#") or "{" in line:
+            continue
+        name, _, value = line.partition(" ")
+        try:
+            found[name] = float(value.split(" ")[0])
+        except ValueError:
+            continue
+    return found
+
+
+def parse_yaml(text: str, what: str) -> Mapping[str, Any] | Unknown:
+    """A YAML document that is a mapping."""
+    try:
+        # The C loader reads the same, ten times as fast; an installation without libyaml has only the other one.
+        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        mark = getattr(exc, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        return Unknown(f"{what}: cannot be read as YAML{where}")
+    return found if isinstance(found, dict) else Unknown(f"{what}: holds no mapping")
+
+
+def at(document: Any, *path: str) -> Any:
+    """The value at a path of keys; None where there is none. Never by searching: names repeat in other places."""
+    for key in path:
+        if not isinstance(document, Mapping) or key not in document:
+            return None
+        document = document[key]
+    return document

@@ -1,0 +1,244 @@
+"""The metrics of a run: names, labels and values as ``docs/metrics.md`` has them; a test holds the two together."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from archiver.holdings import Holdings
+from archiver.model import Finding, Observed, RunEnded, StepOutcome, Verdict
+
+Labels = tuple[tuple[str, str], ...]
+Series = dict[tuple[str, Labels], float]
+"""Value by name and labels, labels sorted by name."""
+
+HELP: Final[Mapping[str, str]] = {
+    "archiver_build_info": "The version that wrote the file.",
+    "archiver_last_run_timestamp_seconds": "End of the last nightly run, successful or not.",
+    "archiver_last_run_exit_status": "What it ended with.",
+    "archiver_last_run_duration_seconds": "How long each step of the last run took.",
+    "archiver_last_success_timestamp_seconds": "End of the last run in which this step succeeded.",
+    "archiver_last_run_rows": "What the last run did to rows.",
+    "archiver_last_run_bytes": "The same in bytes of archive segments.",
+    "archiver_archive_rows": "What the archive holds now, by the ledger.",
+    "archiver_archive_bytes": "The same in bytes of segments.",
+    "archiver_overdue_rows": "Rows past their retention that are still there.",
+    "archiver_oldest_row_timestamp_seconds": "No row that was seen there is older.",
+    "archiver_retention_seconds": "The configured retention.",
+    "archiver_verify_objects": "Archive objects by the outcome of the last verification.",
+    "archiver_stack_findings": "Findings of archiver stack check.",
+    "archiver_ledger_head_sequence": "Head of the ledger.",
+    "archiver_quarantined_objects": "Unsound Loki chunks kept aside and not yet released.",
+}
+
+OF_ONE_RUN: Final = frozenset(
+    {
+        "archiver_build_info",
+        "archiver_last_run_timestamp_seconds",
+        "archiver_last_run_exit_status",
+        "archiver_last_run_duration_seconds",
+        "archiver_last_run_rows",
+        "archiver_last_run_bytes",
+    }
+)
+"""Said anew by every run. All others keep their last value through a run that could not find a new one."""
+
+SUBJECTS: Final = ("prometheus", "loki", "alertmanager", "compose", "logs", "store", "supabase")
+
+_LINE: Final = re.compile(r"(archiver_[a-z_]+)(?:\{(.*)\})? (\S+)")
+_LABEL: Final = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetCounts:
+    """What a run did to one dataset; rows unless stated otherwise."""
+
+    exported: int = 0
+    purged: int = 0
+    expired: int = 0
+    bytes_exported: int = 0
+    bytes_expired: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What is told of a run.
+
+    Attributes:
+        ended_at: The local clock.
+        ended: As the ledger has it, or would have it where the ledger could not be reached.
+        counts: By dataset.
+        holdings: After the run; None when the ledger could not be read.
+        retention: How long ``source`` and ``archive`` may hold a dataset, where that is chosen.
+        verified: Objects by outcome; None when nothing was verified.
+        findings: Of the stack check; None when there was none.
+    """
+
+    version: str
+    ended_at: datetime
+    ended: RunEnded
+    counts: Mapping[str, DatasetCounts]
+    holdings: Holdings | None
+    retention: Mapping[tuple[str, Literal["source", "archive"]], timedelta]
+    verified: Mapping[Literal["ok", "failed", "unchecked"], int] | None
+    findings: tuple[Finding, ...] | None
+
+
+def series_of(facts: RunFacts, before: Series) -> Series:
+    """All series after a run.
+
+    Args:
+        before: What the last run told; whatever this one could not find out stays as it was said.
+    """
+    found: Series = {key: value for key, value in before.items() if key[0] not in OF_ONE_RUN}
+    found.update(_run(facts))
+    if facts.holdings is not None:
+        found = {key: value for key, value in found.items() if key[0] not in _OF_THE_LEDGER}
+        found.update(_ledger(facts.holdings))
+    found.update(_observations(facts, found))
+    if facts.verified is not None:
+        found.update({_key("archiver_verify_objects", result=name): n for name, n in facts.verified.items()})
+    if facts.findings is not None:
+        found = {key: value for key, value in found.items() if key[0] != "archiver_stack_findings"}
+        found.update(_findings(facts.findings))
+    return found
+
+
+_OF_THE_LEDGER: Final = frozenset({"archiver_archive_rows", "archiver_archive_bytes"})
+
+
+def _key(name: str, **labels: str) -> tuple[str, Labels]:
+    return name, tuple(sorted(labels.items()))
+
+
+def _run(facts: RunFacts) -> Series:
+    ended_at = facts.ended_at.timestamp()
+    found: Series = {
+        _key("archiver_build_info", version=facts.version): 1,
+        _key("archiver_last_run_timestamp_seconds"): ended_at,
+        _key("archiver_last_run_exit_status"): facts.ended.exit_status,
+    }
+    for step in facts.ended.steps:
+        if step.outcome is not StepOutcome.SKIPPED:
+            found[_key("archiver_last_run_duration_seconds", step=step.step)] = step.duration_ms / 1000
+        if step.outcome is StepOutcome.DONE:
+            found[_key("archiver_last_success_timestamp_seconds", step=step.step)] = ended_at
+    if facts.ended.exit_status == 0:
+        found[_key("archiver_last_success_timestamp_seconds", step=facts.ended.command)] = ended_at
+    for dataset, one in facts.counts.items():
+        for operation, rows in (("exported", one.exported), ("purged", one.purged), ("expired", one.expired)):
+            found[_key("archiver_last_run_rows", dataset=dataset, operation=operation)] = rows
+        for operation, size_bytes in (("exported", one.bytes_exported), ("expired", one.bytes_expired)):
+            found[_key("archiver_last_run_bytes", dataset=dataset, operation=operation)] = size_bytes
+    for dataset, (held, refused) in _left_alone(facts.ended.observed).items():
+        found[_key("archiver_last_run_rows", dataset=dataset, operation="held")] = held
+        found[_key("archiver_last_run_rows", dataset=dataset, operation="refused")] = refused
+    return found
+
+
+def _left_alone(observed: Iterable[Observed]) -> dict[str, tuple[int, int]]:
+    """Overdue rows of a source that a hold covers, and the other ones."""
+    found = {}
+    for one in observed:
+        if one.place == "source" and one.rows is not None:
+            held = sum(kept.rows for kept in one.reasons if kept.reason.startswith("on hold"))
+            found[one.dataset] = (held, one.rows_overdue - held)
+    return found
+
+
+def _ledger(holdings: Holdings) -> Series:
+    found: Series = {_key("archiver_ledger_head_sequence"): holdings.seq}
+    quarantined = 0
+    for name, dataset in holdings.datasets.items():
+        held = [one.segment for one in dataset.segments()]
+        found[_key("archiver_archive_rows", dataset=name)] = sum(segment.rows for segment in held)
+        found[_key("archiver_archive_bytes", dataset=name)] = sum(segment.size_bytes for segment in held)
+        quarantined += len(dataset.chunks.quarantined)
+    found[_key("archiver_quarantined_objects")] = quarantined
+    for step, at in holdings.last_successes.items():
+        found[_key("archiver_last_success_timestamp_seconds", step=step)] = at.timestamp()
+    return found
+
+
+def _observations(facts: RunFacts, found: Series) -> Series:
+    made: Series = {}
+    for (dataset, place), period in facts.retention.items():
+        made[_key("archiver_retention_seconds", dataset=dataset, place=place)] = period.total_seconds()
+    for one in facts.ended.observed:
+        if one.rows is None:
+            continue  # nobody could look: what was said last stays, and the age of the last run tells that
+        made[_key("archiver_overdue_rows", dataset=one.dataset, place=one.place)] = one.rows_overdue
+        oldest = _key("archiver_oldest_row_timestamp_seconds", dataset=one.dataset, place=one.place)
+        if one.oldest is None:
+            found.pop(oldest, None)
+        else:
+            made[oldest] = _instant(one.oldest).timestamp()
+    return made
+
+
+def _findings(findings: Iterable[Finding]) -> Series:
+    found: Series = {
+        _key("archiver_stack_findings", subject=subject, verdict=verdict.value): 0
+        for subject in SUBJECTS
+        for verdict in Verdict
+    }
+    for one in findings:
+        subject = one.check.partition(".")[0]
+        key = _key("archiver_stack_findings", subject=subject, verdict=one.verdict.value)
+        found[key] = found.get(key, 0) + 1
+    return found
+
+
+def _instant(text: str) -> datetime:
+    # Nanoseconds are more than a datetime holds, and more than anybody needs to know of an age.
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+
+
+# ── The exposition format ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def exposition(series: Series) -> str:
+    """Prometheus's text format: by name in the order of ``HELP``, then by labels."""
+    lines: list[str] = []
+    for name, meaning in HELP.items():
+        of_name = sorted((labels, value) for (one, labels), value in series.items() if one == name)
+        if of_name:
+            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+            lines += [f"{name}{_labels(labels)} {_number(value)}" for labels, value in of_name]
+    return "\n".join(lines) + "\n"
+
+
+def parsed(text: str) -> Series:
+    """What ``exposition`` wrote; lines of anybody else are passed over."""
+    return dict(_parsed(text))
+
+
+def _parsed(text: str) -> Iterator[tuple[tuple[str, Labels], float]]:
+    for line in text.splitlines():
+        found = _LINE.fullmatch(line)
+        if found is None or found[1] not in HELP:
+            continue
+        labels = tuple(sorted((name, _unescaped(value)) for name, value in _LABEL.findall(found[2] or "")))
+        try:
+            yield (found[1], labels), float(found[3])
+        except ValueError:
+            continue
+
+
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _unescaped(value: str) -> str:
+    return re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], value)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,0 +1,102 @@
+"""A report as files: the same bytes again, nothing beside them, whole or not at all."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from archiver.errors import LocalResourceError
+from archiver.reports.build import Context, build_report
+from archiver.reports.document import PLAIN_MAX, SIGNS, Command, Document, Facts, Paragraph, Section, cells, visible
+from archiver.reports.files import Format, rendered
+from archiver.reports.html import html
+from archiver.reports.model import Report
+from archiver.reports.pdf import pdf
+from archiver.reports.period import month_of
+from archiver.reports.words import Language
+from archiver.wiring_report import write_files
+from tests.support.story import END, exported, rules, signed, story
+
+NOVEMBER = month_of(datetime(2026, 11, 1, tzinfo=UTC))
+CONTEXT = Context(store="s3://archive/logs", anchor="postgresql://db.example/archiver.anchor")
+LANGUAGES: tuple[Language, ...] = ("de", "en")
+FORMATS: tuple[Format, ...] = ("html", "pdf", "json", "csv")
+
+
+@cache
+def november() -> Report:
+    """The story's last month."""
+    return build_report(story(), NOVEMBER, CONTEXT)
+
+
+@cache
+def files() -> dict[str, bytes]:
+    """All of its files."""
+    return dict(rendered(november(), LANGUAGES, FORMATS))
+
+
+def test_the_same_ledger_gives_the_same_bytes() -> None:
+    again = dict(rendered(build_report(story(), NOVEMBER, CONTEXT), LANGUAGES, FORMATS))
+    assert {name: data == again[name] for name, data in files().items()} == dict.fromkeys(files(), True)
+
+
+def test_a_month_that_is_over_stays_the_same_when_the_ledger_goes_on() -> None:
+    steps = [(one.entry.at, one.entry.events) for one in story()]
+    later = END + timedelta(hours=2)
+    longer = signed([*steps, (later, [exported("app_audit_log", END - timedelta(days=1), 5, later), rules()])])
+    assert build_report(longer, NOVEMBER, CONTEXT) == november()
+
+
+def test_html_has_no_script_and_asks_for_nothing() -> None:
+    for name in ("archiver-report-2026-11.de.html", "archiver-report-2026-11.en.html"):
+        text = files()[name].decode()
+        assert "default-src 'none'" in text.replace("&#x27;", "'")
+        found = re.findall(r"(?:src|href|xlink:href|action|data|poster|srcset)\s*=\s*[\"']?([^\"'>\s]+)", text)
+        assert [one for one in found if not one.startswith("#")] == []
+        assert not re.search(r"<(script|link|iframe|object|embed|img|form|base)\b|url\(|@import|\bon\w+=|style=", text)
+
+
+def test_a_pdf_is_an_archival_and_accessible_one() -> None:
+    data = files()["archiver-report-2026-11.de.pdf"]
+    assert data.startswith(b"%PDF-1.7")
+    for mark in (b"<pdfaid:part>3</pdfaid:part>", b"<pdfaid:conformance>A</pdfaid:conformance>", b"pdfuaid:part"):
+        assert mark in data
+    assert b"/EmbeddedFile" in data
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path: Path, is_there: bool) -> None:
+    name = "archiver-report-2026-11.json"
+    blocked = tmp_path / name
+    blocked.mkdir()
+    if is_there:
+        (blocked / "another").touch()
+    with pytest.raises(LocalResourceError, match="cannot be written"):
+        write_files(november(), ("de",), ("json",), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def document(text: str) -> Document:
+    """One that shows a text in every way."""
+    blocks = (Paragraph(text), Facts((("x", cells(text, tone="code")),)), Command(text))
+    return Document("de", "t", "s", "n", None, "", "", "", (), date(2026, 1, 1), (Section("a", "b", blocks),))
+
+
+def test_a_pdf_has_every_letter_that_it_says_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archiver.reports.pdf.NO_GLYPH", "never mind")
+    letters = "".join(chr(number) for number in range(32, PLAIN_MAX + 1)) + SIGNS
+    assert pdf(document(visible(letters)))
+
+
+def test_letters_that_the_fonts_lack_are_spelled_out() -> None:
+    text = "שלום 😀 漢字"
+    assert pdf(document(text)) == pdf(document(visible(text, plainly=True)))
+    assert visible("漢", plainly=True) == "\\u{6f22}"
+
+
+def test_marks_that_nobody_sees_are_spelled_out_everywhere() -> None:
+    text = html(document("a\x1b[31m\u202eb<b>")).decode()
+    assert "a\\u{1b}[31m\\u{202e}b&lt;b&gt;" in text
+    assert "\x1b" not in text

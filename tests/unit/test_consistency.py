@@ -1,0 +1,106 @@
+"""Settings that are right one by one and wrong together: each pair is named once, with what to set instead."""
+
+from pathlib import Path
+
+import pytest
+
+from archiver.config import Contradiction, contradictions, load, secret_files
+from archiver.config.consistency import project_of
+
+SOUND = """
+store = "s3://bucket/logs"
+anchor = "postgres"
+signing_key_file = "/etc/archiver/key.pem"
+privacy_key_file = "/etc/archiver/privacy.txt"
+[datasets.app_audit_log]
+archive_retention = "365d"
+[datasets.log_workflow_events]
+archive_retention = "365d"
+"""
+REF, OTHER = "abcdefghijklmnopqrst", "zyxwvutsrqponmlkjihg"
+
+
+def found_in(directory: Path, text: str, **environment: str) -> tuple[Contradiction, ...]:
+    file = directory / "archiver.toml"
+    file.write_text(text)
+    return contradictions(load(config_file=file, environ=environment, directory=directory).settings)
+
+
+def test_sound_settings(tmp_path: Path) -> None:
+    assert found_in(tmp_path, SOUND) == ()
+    database = f"postgresql://postgres.{REF}:x@aws-0-eu.pooler.supabase.com:5432/postgres"
+    assert found_in(tmp_path, SOUND, SUPABASE_DB_URL=database, SUPABASE_URL=f"https://{REF}.supabase.co",
+                    SUPABASE_SECRET_KEY="sb_secret_x", AWS_ENDPOINT_URL_S3="https://s3.example",
+                    ARCHIVER_LOKI_STORE="s3://loki/chunks", ARCHIVER_LOKI__ARCHIVE_RETENTION="90d") == ()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "environment", "settings", "says", "stops"),
+    [
+        ('"s3://bucket/logs"', '"file:///srv/a"', {"ARCHIVER_LOKI_STORE": "file:///srv/a/loki",
+          "ARCHIVER_LOKI__ARCHIVE_RETENTION": "9d"}, ("store", "loki_store"), "one lies in the other", True),
+        ('"s3://bucket/logs"', '"s3://bucket/logs"', {"ARCHIVER_LOKI_STORE": "s3://bucket/logs",
+          "ARCHIVER_LOKI__ARCHIVE_RETENTION": "9d"}, ("store", "loki_store"), "the same place", True),
+        ('"s3://bucket/logs"\nanchor = "postgres"', '"file:///srv/a"\nanchor = "file:///srv/a/anchor.json"', {},
+         ("anchor", "store"), "could move the anchor as well", True),
+        ('"s3://bucket/logs"', '"file:///etc/archiver"', {}, ("signing_key_file", "store"), "sign in your name", True),
+        ('"s3://bucket/logs"', '"file:///srv/a"', {"ARCHIVER_WORK_DIR": "/srv/a/tmp"}, ("work_dir", "store"), "no object",
+         True),
+        ('"365d"', '"365d"', {"AWS_ENDPOINT_URL_S3": "http://s3.example:9000"}, ("aws_endpoint_url_s3",),
+         "not encrypted", False),
+        ('"365d"', '"365d"', {"SUPABASE_URL": f"https://{REF}.supabase.co"}, ("supabase_url", "supabase_secret_key"),
+         "an address without a key", True),
+        ('"365d"', '"365d"', {"SUPABASE_SECRET_KEY": "sb_secret_x"}, ("supabase_secret_key", "supabase_url"),
+         "a key without an address", False),
+        ('"365d"', '"365d"', {"SUPABASE_URL": f"https://{REF}.supabase.co", "SUPABASE_SECRET_KEY": "sb_secret_x",
+          "SUPABASE_DB_URL": f"postgresql://postgres:x@db.{OTHER}.supabase.co:5432/postgres"},
+         ("supabase_db_url", "supabase_url"), f"two projects: {OTHER} and {REF}", True),
+        ("[datasets.app_audit_log]", '[datasets.app_audit_log]\ncolumns = { ip = "hmac" }', {},
+         ("privacy_key_file", "datasets.app_audit_log.columns.ip"), "no key to make it with", True),
+        ("[datasets.app_audit_log]", '[datasets.app_audit_log]\nrelation = "log_workflow_events"', {},
+         ("datasets.app_audit_log.relation", "datasets.log_workflow_events.relation"), "archived twice", True),
+        ("[datasets.app_audit_log]", '[datasets.app_audit_log]\nsource_retention = "365d"', {},
+         ("datasets.app_audit_log.archive_retention", "datasets.app_audit_log.source_retention"),
+         "never be purged there", True),
+        ('[datasets.app_audit_log]\narchive_retention = "365d"', "", {}, ("datasets.app_audit_log.archive_retention",),
+         "nothing of it ever expires", False),
+        ('"365d"', '"365d"', {"ARCHIVER_LOKI_STORE": "s3://loki/chunks"}, ("loki.archive_retention",),
+         "nothing of it ever expires", False),
+        ('"365d"', '"365d"\nenabled = false', {}, ("datasets", "loki_store"), "nothing to archive", True),
+    ],
+)  # fmt: skip
+def test_a_contradiction(
+    tmp_path: Path, old: str, new: str, environment: dict[str, str], settings: tuple[str, ...], says: str, stops: bool
+) -> None:
+    assert old in SOUND
+    text = SOUND.replace(old, new)
+    if "columns" in new:
+        text = text.replace('privacy_key_file = "/etc/archiver/privacy.txt"\n', "")
+    if "/etc/archiver" in new:
+        text = text.replace('privacy_key_file = "/etc/archiver/privacy.txt"\n', "")
+    (said,) = found_in(tmp_path, text, **environment)
+    assert said.settings == settings
+    assert says in said.fact
+    assert said.stops is stops
+    assert said.fix
+    assert "sb_secret_x" not in repr(said)
+
+
+def test_which_project_an_address_names() -> None:
+    assert project_of(f"https://{REF}.supabase.co") == REF
+    assert project_of(f"postgresql://postgres:x@db.{REF}.supabase.co:5432/postgres") == REF
+    assert project_of(f"postgresql://archiver.{REF}:x@aws-0-eu-central-1.pooler.supabase.com:5432/postgres") == REF
+    assert project_of("postgresql://postgres:x@10.0.0.7:5432/postgres") == ""
+    assert project_of("https://supabase.example") == ""
+
+
+def test_files_that_secrets_were_read_from(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SUPABASE_DB_URL=postgresql://a:b@h:5432/d\nARCHIVER_EXPORT__JOBS=3\n")
+    file = tmp_path / "archiver.toml"
+    file.write_text('[stack.prometheus]\nbearer_token = "x"\n[export]\ncommit_interval_s = 3\n')
+    found = secret_files(load(config_file=file, environ={"AWS_SECRET_ACCESS_KEY": "y", "AWS_ACCESS_KEY_ID": "z"},
+                              directory=tmp_path))  # fmt: skip
+    assert found == {
+        tmp_path / ".env": frozenset({"supabase_db_url"}),
+        file: frozenset({"stack.prometheus.bearer_token"}),
+    }

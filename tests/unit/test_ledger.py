@@ -1,0 +1,389 @@
+"""The ledger: its chain, its signatures, its order of writers and its anchor."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import rfc8785
+
+from archiver import layout
+from archiver.errors import ConfigError, Conflict, IntegrityError, LedgerBroken, OutcomeUnknown
+from archiver.ledger import (
+    Ledger,
+    Signer,
+    decode_entry,
+    encode_entry,
+    open_ledger,
+    sha256_hex,
+    sign_checkpoint,
+    signature_is_valid,
+    signed_body,
+)
+from archiver.model import Checkpoint, ColumnPolicy, Entry, PolicyAction, SchemaChanged, Verified
+from archiver.operations.init import initialise
+from tests.support.archive import ARCHIVE_ID, SIGNER, Archive
+from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
+from tests.support.memory_source import MemorySource
+
+NOW = datetime(2026, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def event(number: int) -> Verified:
+    return Verified(dataset="logs", through_seq=number, depth="digest", segments=0, rows=0, size_bytes=0)
+
+
+def begin(*, conditional: bool = True) -> tuple[FaultyStore, FaultyAnchor]:
+    faults = Faults()
+    store, anchor = FaultyStore(faults, conditional=conditional), FaultyAnchor(faults)
+    Archive(store, anchor, MemorySource(NOW)).init()
+    return store, anchor
+
+
+def opened(store: FaultyStore, anchor: FaultyAnchor | None, run: str = "run", cache_dir: Path | None = None) -> Ledger:
+    return open_ledger(store, anchor, signer=SIGNER if anchor else None, run=run, now=lambda: NOW, cache_dir=cache_dir)
+
+
+def grown(entries: int, *, conditional: bool = True) -> tuple[FaultyStore, FaultyAnchor]:
+    """An archive with entry 0 and so many more."""
+    store, anchor = begin(conditional=conditional)
+    ledger = opened(store, anchor)
+    for number in range(entries):
+        ledger.append([event(number)])
+    return store, anchor
+
+
+both = pytest.mark.parametrize("conditional", [True, False], ids=["store orders", "anchor orders"])
+
+
+def entry_keys(store: FaultyStore) -> list[str]:
+    return [key for key in store.keys if key.startswith(layout.LEDGER_PREFIX)]
+
+
+def test_a_file_is_canonical_and_anybody_can_check_it() -> None:
+    """RFC 8785 bytes; the hash is sha256sum's; the signature covers all but itself."""
+    entry = Entry(seq=7, at=NOW, run="r", tool="t", prev="0" * 64, events=(event(1), event(2)))
+    signed = encode_entry(entry, SIGNER)
+    content = json.loads(signed.data)
+    assert rfc8785.dumps(content) == signed.data
+    assert signed.hash == hashlib.sha256(signed.data).hexdigest()
+    signature = content.pop("signature")
+    assert signature_is_valid(SIGNER.public_key, signature, rfc8785.dumps(content))
+    assert signed_body(signed.data) == rfc8785.dumps(content)
+    assert decode_entry(signed.data, where="x").entry == entry
+
+
+@pytest.mark.parametrize("policies", [(), (ColumnPolicy(column="ip", action=PolicyAction.DROP),)])
+def test_a_field_that_came_later_is_left_out_where_it_says_nothing(policies: tuple[ColumnPolicy, ...]) -> None:
+    """What was written before column policies is read as before, and is still in canonical form."""
+    changed = SchemaChanged(
+        dataset="logs", version=1, schema="s", columns=(), time_column="t", key_columns=(), policies=policies
+    )
+    entry = Entry(seq=7, at=NOW, run="r", tool="t", prev="0" * 64, events=(changed,))
+    signed = encode_entry(entry, SIGNER)
+    (event,) = json.loads(signed.data)["events"]
+    assert ("policies" in event) is bool(policies)
+    assert "privacy_key" not in event
+    assert decode_entry(signed.data, where="x").entry == entry
+
+
+def test_every_byte_changed_in_an_entry_is_found() -> None:
+    """Whatever byte is altered: the entry cannot be read, or its signature does not fit."""
+    data = encode_entry(Entry(seq=1, at=NOW, run="r", tool="t", prev="0" * 64, events=(event(1),)), SIGNER).data
+    for place in range(len(data)):
+        damaged = bytearray(data)
+        damaged[place] ^= 1
+        try:
+            signed = decode_entry(bytes(damaged), where="x")
+        except (LedgerBroken, ConfigError):
+            continue
+        assert not signature_is_valid(SIGNER.public_key, signed.signature, signed_body(signed.data)), place
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.update(extra=1),
+        lambda content: content["events"][0].update(extra=1),
+        lambda content: content["events"][0].update(kind="unheard_of"),
+        lambda content: content["events"][0].update(rows="0"),
+        lambda content: content.pop("run"),
+        lambda content: content.update(seq="1"),
+    ],
+)
+def test_what_this_version_does_not_know_is_refused(change: Callable[[dict[str, object]], object]) -> None:
+    """A field passed over in silence could be a hold."""
+    content = json.loads(
+        encode_entry(Entry(seq=1, at=NOW, run="r", tool="t", prev="0", events=(event(1),)), SIGNER).data
+    )
+    change(content)
+    with pytest.raises(LedgerBroken, match="ledger/x"):
+        decode_entry(rfc8785.dumps(content), where="ledger/x")
+
+
+def test_an_entry_of_a_newer_format_says_to_upgrade() -> None:
+    """It is no damage: the fix is another version."""
+    with pytest.raises(ConfigError, match="format 99") as caught:
+        decode_entry(b'{"format":99,"new":true}', where="ledger/x")
+    assert "upgrade" in caught.value.hint
+
+
+@both
+@pytest.mark.parametrize("entries", [0, 1, 5, 300])
+def test_what_was_appended_is_read_again(entries: int, conditional: bool) -> None:
+    """From the entries, from packs and entries, and from a cache."""
+    store, anchor = grown(entries, conditional=conditional)
+    ledger = opened(store, anchor)
+    assert ledger.head is not None
+    assert ledger.head.entry.seq == entries
+    assert ledger.holdings.seq == entries
+    standing = anchor.read(ARCHIVE_ID)
+    assert standing is not None
+    assert (standing.seq, standing.hash) == (entries, ledger.head.hash)
+    assert any(key.startswith(layout.PACK_PREFIX) for key in store.keys) == (entries >= 255)
+
+
+@both
+def test_a_cache_saves_reading_and_changes_nothing(tmp_path: Path, conditional: bool) -> None:
+    """The second opening reads no entry that it knows but the last; new ones are added to the cache."""
+    store, anchor = grown(20, conditional=conditional)
+    first = opened(store, anchor, cache_dir=tmp_path)
+    store.faults.calls.clear()
+    second = opened(store, anchor, cache_dir=tmp_path)
+    read = [call.key for call in store.faults.calls if call.kind == "read"]
+    assert first.head is not None
+    assert read == [layout.DESCRIPTOR, layout.entry_key(20, "" if conditional else first.head.hash)]
+    assert second.head == first.head
+    second.append([event(99)])
+    third = opened(store, anchor, cache_dir=tmp_path)
+    assert third.head is not None
+    assert third.head.entry.seq == 21
+
+
+@both
+@pytest.mark.parametrize("cut", [True, False], ids=["cut off", "altered"])
+def test_a_cache_does_not_hide_that_the_last_entry_changed(tmp_path: Path, conditional: bool, cut: bool) -> None:
+    """Everything that is appended builds on it, so it is read from the store at every opening."""
+    store, anchor = grown(20, conditional=conditional)
+    first = opened(store, anchor, cache_dir=tmp_path)
+    assert first.head is not None
+    key = layout.entry_key(20, "" if conditional else first.head.hash)
+    store.tamper(key, None if cut else store.peek(key).replace(b"digest", b"deep", 1))
+    with pytest.raises(LedgerBroken):
+        opened(store, anchor, cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:-1],
+        lambda data: data.replace(b"logs", b"lags", 1),
+        lambda data: b"\n".join(data.split(b"\n")[1:]),
+        lambda _: b"\xff\xfe",
+        lambda data: data + data.split(b"\n")[-2] + b"\n",
+    ],
+)
+def test_a_damaged_cache_is_thrown_away(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """Whatever happened to it, the store's word counts."""
+    store, anchor = grown(5)
+    expected = opened(store, anchor, cache_dir=tmp_path).head
+    cache = next(tmp_path.rglob("ledger.ndjson"))
+    cache.write_bytes(damage(cache.read_bytes()))
+    for _ in range(2):
+        assert opened(store, anchor, cache_dir=tmp_path).head == expected
+
+
+def test_a_cache_of_another_archive_under_the_same_id_is_thrown_away(tmp_path: Path) -> None:
+    """A place that was emptied and begun again."""
+    store, anchor = grown(5)
+    opened(store, anchor, cache_dir=tmp_path)
+    other_store, other_anchor = FaultyStore(), FaultyAnchor()
+    initialise(
+        other_store,
+        other_anchor,
+        SIGNER,
+        facts=other_store.probe("00"),
+        archive_id=ARCHIVE_ID,
+        run="another",
+        now=lambda: NOW,
+    )
+    ledger = opened(other_store, other_anchor, cache_dir=tmp_path)
+    assert ledger.head is not None
+    assert ledger.head.entry.seq == 0
+
+
+@both
+def test_eight_writers_take_one_number_once(conditional: bool) -> None:
+    """One wins each commit, the others are told and can go on from the new head."""
+    store, anchor = begin(conditional=conditional)
+    writers = [opened(store, anchor, run=f"run-{number}") for number in range(8)]
+    done = 0
+    for writer in writers:
+        try:
+            writer.append([event(1)])
+            done += 1
+        except Conflict:
+            assert writer.refresh()
+    assert done == 1
+    writers[3].append([event(2)])
+    assert opened(store, anchor).holdings.seq == 2
+
+
+def test_fault_2_an_anchor_left_behind_is_completed() -> None:
+    """The entry is durable, the anchor was not moved: opening moves it."""
+    store, anchor = grown(3)
+    before = anchor.read(ARCHIVE_ID)
+    store.faults.lose_reply("anchor.swap", took_effect=False)
+    with pytest.raises(OutcomeUnknown):
+        opened(store, anchor).append([event(4)])
+    assert anchor.read(ARCHIVE_ID) == before
+    store.faults.heal()
+    opened(store, anchor)
+    standing = anchor.read(ARCHIVE_ID)
+    assert standing is not None
+    assert standing.seq == 4
+
+
+def test_fault_9_where_the_store_overwrites_the_anchor_decides() -> None:
+    """A rival writes the same number between looking and writing: no bytes are overwritten, one of the two counts."""
+    store, anchor = begin(conditional=False)
+    rival = opened(store, anchor, run="rival")
+    ours = opened(store, anchor, run="ours")
+    entered: list[str] = []
+
+    def let_in(key: str) -> None:
+        if not entered and key.startswith(layout.LEDGER_PREFIX):
+            entered.append(key)
+            rival.append([event(1)])
+
+    store.before_blind_write = let_in
+    with pytest.raises(Conflict):
+        ours.append([event(2)])
+    assert len([key for key in entry_keys(store) if layout.parse_entry_key(key).seq == 1]) == 2  # type: ignore[union-attr]
+    head = opened(store, anchor).head
+    assert head is not None
+    assert head.entry.run == "rival"
+
+
+@both
+@pytest.mark.parametrize("victim", [1, 3, 5])
+@pytest.mark.parametrize("how", ["cut out", "altered", "replaced", "swapped"])
+def test_fault_23_entries_that_were_tampered_with_are_found(how: str, victim: int, conditional: bool) -> None:
+    """Cut out, altered, replaced by one that our key signed, swapped with another: opening refuses and names it."""
+    store, anchor = grown(5, conditional=conditional)
+    keys = entry_keys(store)
+    data = store.peek(keys[victim])
+    if how == "cut out":
+        store.tamper(keys[victim], None)
+    elif how == "altered":
+        store.tamper(keys[victim], data.replace(b"digest", b"deep"))
+    elif how == "replaced":
+        entry = decode_entry(data, where="x").entry
+        store.tamper(keys[victim], encode_entry(replace(entry, events=(event(77),)), SIGNER).data)
+    else:
+        store.tamper(keys[victim], store.peek(keys[victim - 1]))
+    with pytest.raises(LedgerBroken, match=r"ledger|anchor"):
+        opened(store, anchor)
+
+
+@both
+@pytest.mark.parametrize("cut", [1, 4])
+def test_fault_23_a_tail_that_was_cut_is_found_through_the_anchor(cut: int, conditional: bool) -> None:
+    """The chain that is left is perfect; only the anchor knows that there was more."""
+    store, anchor = grown(5, conditional=conditional)
+    for key in entry_keys(store)[-cut:]:
+        store.tamper(key, None)
+    with pytest.raises(LedgerBroken, match=r"cut off|is not there"):
+        opened(store, anchor)
+
+
+def test_a_ledger_written_anew_by_somebody_else_is_found() -> None:
+    """Another key made a whole new chain and descriptor: the anchor's signature does not fit it."""
+    _, anchor = grown(2)
+    other, forged = Signer.generate(), FaultyStore()
+    initialise(
+        forged, FaultyAnchor(), other, facts=forged.probe("00"), archive_id=ARCHIVE_ID, run="thief", now=lambda: NOW
+    )
+    with pytest.raises(ConfigError, match="signed with the key"):
+        opened(forged, anchor)
+    with pytest.raises(LedgerBroken, match="not signed by the archive's key"):
+        open_ledger(forged, anchor, signer=None, run="reader", now=lambda: NOW)
+
+
+def test_an_anchor_beside_the_chain_is_found() -> None:
+    """It names an entry of the same number with another hash."""
+    store, _ = grown(4)
+    moved = FaultyAnchor()
+    moved.swap(None, sign_checkpoint(Checkpoint(archive_id=ARCHIVE_ID, seq=2, hash="ab" * 32), SIGNER))
+    with pytest.raises(LedgerBroken, match="names abab"):
+        opened(store, moved)
+
+
+def test_time_never_goes_back_in_the_ledger() -> None:
+    """A clock that was set back does not stop an export: time stands still until it has caught up."""
+    store, anchor = begin()
+    late = open_ledger(store, anchor, signer=SIGNER, run="r", now=lambda: NOW + timedelta(hours=5))
+    assert late.append([event(1)]).at == NOW + timedelta(hours=5)
+    assert opened(store, anchor).append([event(2)]).at == NOW + timedelta(hours=5)
+
+
+def test_a_reader_without_the_private_key_cannot_append() -> None:
+    """It says which setting is missing."""
+    store, _ = begin()
+    reader = open_ledger(store, None, signer=None, run="r", now=lambda: NOW)
+    with pytest.raises(ConfigError, match="private key"):
+        reader.append([event(1)])
+
+
+def test_there_is_no_archive() -> None:
+    """The error says how to begin one."""
+    with pytest.raises(ConfigError, match="no archive here") as caught:
+        opened(FaultyStore(), FaultyAnchor())
+    assert "archiver init" in caught.value.hint
+
+
+def test_an_archive_of_a_newer_format() -> None:
+    """It is named, and nothing is touched."""
+    store, anchor = begin()
+    descriptor = json.loads(store.peek(layout.DESCRIPTOR))
+    store.tamper(layout.DESCRIPTOR, rfc8785.dumps({**descriptor, "format": 2}))
+    writes = len(store.faults.writes)
+    with pytest.raises(ConfigError, match="format 2"):
+        opened(store, anchor)
+    assert len(store.faults.writes) == writes
+
+
+def test_a_descriptor_that_contradicts_entry_0() -> None:
+    """The descriptor is not signed; entry 0 is."""
+    store, anchor = begin()
+    descriptor = json.loads(store.peek(layout.DESCRIPTOR))
+    store.tamper(layout.DESCRIPTOR, rfc8785.dumps({**descriptor, "archive_id": "f" * 32}))
+    with pytest.raises(IntegrityError, match="same archive"):
+        opened(store, anchor)
+
+
+def test_the_private_key_shows_itself_nowhere() -> None:
+    """Neither in its text form nor in an error about it."""
+    secret = SIGNER.to_pem().decode().splitlines()[1]
+    assert secret not in repr(SIGNER)
+    with pytest.raises(ConfigError) as caught:
+        Signer.from_pem(secret.encode(), where="/etc/key")
+    assert secret not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_a_pack_that_was_altered_is_found() -> None:
+    """Packs are copies; the chain runs through them."""
+    store, anchor = grown(260)
+    key = next(key for key in store.keys if key.startswith(layout.PACK_PREFIX))
+    data = store.peek(key)
+    store.tamper(key, data.replace(b'"through_seq":17', b'"through_seq":18', 1))
+    with pytest.raises(LedgerBroken):
+        opened(store, anchor)
+    store.tamper(key, None)
+    head = opened(store, anchor).head
+    assert head is not None
+    assert sha256_hex(head.data) == head.hash

@@ -1,0 +1,202 @@
+"""Segments: the same rows give the same bytes, a digest that fits, and a reader that finds every lie."""
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from archiver.errors import LocalResourceError, SegmentAltered
+from archiver.model import Column, Segment, Slot, TableSchema, Window
+from archiver.parquet import (
+    ARROW_TYPES,
+    PartWriter,
+    WrittenPart,
+    arrow_schema,
+    check_part,
+    fingerprint,
+    is_sorted,
+    read_batches,
+)
+
+SCHEMA = TableSchema(
+    columns=(
+        Column(name="created_at", source_type="timestamptz", archive_type="timestamp[us, tz=UTC]"),
+        Column(name="id", source_type="uuid", archive_type="string", nullable=False),
+        Column(name="n", source_type="bigint", archive_type="int64"),
+    ),
+    time_column="created_at",
+    key_columns=("id",),
+)
+DAY = Window(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC))
+SLOT = Slot(window=DAY)
+
+
+def rows(count: int, start: int = 0) -> pa.RecordBatch:
+    numbers = range(start, start + count)
+    return pa.record_batch(
+        [
+            pa.array([DAY.start + timedelta(seconds=n // 3) for n in numbers], ARROW_TYPES["timestamp[us, tz=UTC]"]),
+            pa.array([f"{n:08d}" for n in numbers]),
+            pa.array([None if n % 5 == 0 else n for n in numbers], pa.int64()),
+        ],
+        schema=arrow_schema(SCHEMA),
+    )
+
+
+def write(path: Path, *batches: pa.RecordBatch, slot: Slot = SLOT) -> WrittenPart:
+    with PartWriter(path, SCHEMA, dataset="logs", slot=slot) as writer:
+        for batch in batches:
+            writer.write(batch)
+        return writer.finish()
+
+
+def segment(part: WrittenPart) -> Segment:
+    return Segment(
+        key="data/logs/date=2026-05-01/part-0000-x.parquet",
+        slot=SLOT,
+        part=0,
+        size_bytes=part.size_bytes,
+        sha256=part.sha256,
+        rows=part.rows,
+        schema=fingerprint(SCHEMA),
+        oldest=part.oldest,
+        newest=part.newest,
+    )
+
+
+def test_a_part_says_what_it_is(tmp_path: Path) -> None:
+    """Size, digest, rows and bounds are those of the file, which only its owner may read."""
+    part = write(tmp_path / "a", rows(1000), rows(500, 1000))
+    data = part.path.read_bytes()
+    assert (part.size_bytes, part.sha256, part.rows) == (len(data), hashlib.sha256(data).hexdigest(), 1500)
+    assert (part.oldest, part.newest) == ("2026-05-01T00:00:00.000000Z", "2026-05-01T00:08:19.000000Z")
+    assert part.path.stat().st_mode & 0o777 == 0o600
+    assert pa.Table.from_batches(read_batches(part.path)).equals(pa.Table.from_batches([rows(1500)]))
+    assert check_part(part.path, segment(part), arrow_schema(SCHEMA)) == []
+
+
+def test_the_same_rows_give_the_same_bytes_however_they_are_batched(tmp_path: Path) -> None:
+    """A part that a dead run uploaded is recognised by its digest."""
+    one = write(tmp_path / "a", rows(1000))
+    other = write(tmp_path / "b", *[rows(10, start) for start in range(0, 1000, 10)])
+    assert one.sha256 == other.sha256
+
+
+def test_a_part_declares_order_statistics_and_bloom_filters(tmp_path: Path) -> None:
+    """What a reader needs to skip: sort order, page index, checksums, Bloom filter on the key; zstd throughout."""
+    part = write(tmp_path / "a", rows(1000))
+    with pq.ParquetFile(part.path) as file:
+        group = file.metadata.row_group(0)
+        assert [(s.column_index, s.descending, s.nulls_first) for s in group.sorting_columns] == [
+            (0, False, False),
+            (1, False, False),
+        ]
+        assert {group.column(i).compression for i in range(3)} == {"ZSTD"}
+        assert all(group.column(i).has_offset_index and group.column(i).has_column_index for i in range(3))
+        facts = {key.decode(): value.decode() for key, value in file.schema_arrow.metadata.items()}
+    assert json.loads(facts["archiver.sorted_by"]) == ["created_at", "id"]
+    assert facts["archiver.slot"] == "2026-05-01"
+    assert facts["archiver.schema"] == fingerprint(SCHEMA)
+
+
+def test_a_part_left_unfinished_leaves_no_file(tmp_path: Path) -> None:
+    """Half a part may hold personal data."""
+
+    def fail() -> None:
+        with PartWriter(tmp_path / "a", SCHEMA, dataset="logs", slot=SLOT) as writer:
+            writer.write(rows(10))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fault_24_a_full_disk_is_a_clean_failure(tmp_path: Path) -> None:
+    """The error names the place; nothing half-written stays."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with (
+        pytest.raises(LocalResourceError, match="no space"),
+        PartWriter(tmp_path / "a", SCHEMA, dataset="logs", slot=SLOT) as writer,
+    ):
+        writer._file._file.close()
+        writer._file._file = full.open("wb", buffering=0)
+        writer.write(rows(10))
+        writer.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("lie", "says"),
+    [
+        ({"rows": 7}, "ledger says 7 rows, the file has 30"),
+        ({"oldest": "2026-05-01T00:00:00.000001Z"}, "oldest"),
+        ({"newest": None}, "newest"),
+        ({"schema": "0" * 64}, "schema"),
+        ({"slot": Slot(window=Window(DAY.end, DAY.end + timedelta(days=1)))}, "2026-05-02"),
+    ],
+)
+def test_a_ledger_that_disagrees_with_the_file_is_found(tmp_path: Path, lie: dict[str, object], says: str) -> None:
+    """Each fact that the ledger states is compared with the decoded rows."""
+    part = write(tmp_path / "a", rows(30))
+    problems = check_part(part.path, replace(segment(part), **lie), arrow_schema(SCHEMA))  # type: ignore[arg-type]
+    assert len(problems) == 1
+    assert says in problems[0]
+
+
+def test_rows_out_of_order_are_found(tmp_path: Path) -> None:
+    """Readers rely on the declared order."""
+    part = write(tmp_path / "a", rows(10, 10), rows(10))
+    assert check_part(part.path, segment(part), arrow_schema(SCHEMA)) == ["the rows are not sorted by created_at, id"]
+
+
+def test_every_flipped_byte_is_an_error_or_changes_nothing(tmp_path: Path) -> None:
+    """Decoding damaged bytes never crashes and never invents rows silently: the digest is compared before."""
+    part = write(tmp_path / "a", rows(50))
+    data = bytearray(part.path.read_bytes())
+    for place in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x10
+        path = tmp_path / "b"
+        path.write_bytes(damaged)
+        try:
+            check_part(path, segment(part), arrow_schema(SCHEMA))
+        except SegmentAltered:
+            continue
+
+
+def test_not_parquet_at_all(tmp_path: Path) -> None:
+    """It says so, and names the file."""
+    path = tmp_path / "part-0000.parquet"
+    path.write_bytes(b"hello")
+    with pytest.raises(SegmentAltered, match=r"part-0000\.parquet"):
+        list(read_batches(path))
+
+
+def test_is_sorted_compares_neighbours_across_batches() -> None:
+    """Time first, then the key; NULLs last."""
+    schema = pa.schema([("t", pa.int64()), ("k", pa.string())])
+
+    def batch(*pairs: tuple[int | None, str | None]) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pylist([{"t": t, "k": k} for t, k in pairs], schema=schema)
+
+    assert is_sorted(batch((1, "a"), (1, "b"), (2, "a"), (None, "a")), ["t", "k"])
+    assert is_sorted(batch((1, "b")), ["t", "k"], batch((1, "a")))
+    assert not is_sorted(batch((1, "a")), ["t", "k"], batch((1, "b")))
+    assert not is_sorted(batch((None, "a"), (1, "a")), ["t", "k"])
+    assert not is_sorted(batch((1, None), (1, "a")), ["t", "k"])
+
+
+def test_the_fingerprint_changes_with_every_fact_of_a_schema() -> None:
+    """Segments of one fingerprint have one schema."""
+    renamed = replace(SCHEMA, columns=(*SCHEMA.columns[:2], replace(SCHEMA.columns[2], name="m")))
+    retyped = replace(SCHEMA, columns=(*SCHEMA.columns[:2], replace(SCHEMA.columns[2], source_type="integer")))
+    others = [renamed, retyped, replace(SCHEMA, key_columns=("n",)), replace(SCHEMA, columns=SCHEMA.columns[::-1])]
+    assert len({fingerprint(schema) for schema in (SCHEMA, *others)}) == 5
