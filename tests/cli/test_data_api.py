@@ -61,6 +61,7 @@ def test_nights_with_a_url_and_a_key_only_and_the_same_rows_as_the_other_way(
     with project.database.server.connected(project.database.name) as owner, owner.cursor() as cursor:
         cursor.adbc_statement.set_sql_query(sql)
         cursor.adbc_statement.execute_update()
+    project.reloaded(knows_functions=True)
     program.run("init", *given).succeeded()
     done = program.run("export", "--json").succeeded()
     assert done.lines[-1]["rows"] == 2 * DAYS * A_DAY

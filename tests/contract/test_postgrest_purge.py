@@ -197,16 +197,22 @@ def test_a_view_has_no_versions_and_is_refused(project: Project) -> None:
 
 
 def test_without_the_functions_purge_refuses_and_says_how_to_install_them(project: Project) -> None:
-    project.database.execute("ALTER FUNCTION public.archiver_look RENAME TO other", "NOTIFY pgrst, 'reload schema'")
+    """Whether PostgREST has noticed yet that they are gone, or only its database has."""
+    project.database.execute("ALTER FUNCTION public.archiver_look RENAME TO other")
     try:
-        with (
-            pytest.raises(ConfigError, match="does not have archiver's functions") as caught,
-            project.source().purging(),
-        ):
-            pass
-        assert "archiver init --show-sql" in caught.value.hint
+        for reload in ("", "NOTIFY pgrst, 'reload schema'"):
+            if reload:
+                project.database.execute(reload)
+                project.api.reloaded(knows_functions=False)
+            with (
+                pytest.raises(ConfigError, match="does not have archiver's functions") as caught,
+                project.source().purging(),
+            ):
+                pass
+            assert "archiver init --show-sql" in caught.value.hint
     finally:
         project.database.execute("ALTER FUNCTION public.other RENAME TO archiver_look", "NOTIFY pgrst, 'reload schema'")
+        project.api.reloaded(knows_functions=True)
 
 
 def test_another_version_of_the_functions_is_refused(project: Project) -> None:

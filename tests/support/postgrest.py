@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support import debian
-from tests.support.daemon import free_port, running
+from tests.support.daemon import free_port, running, until
 from tests.support.postgres import PASSWORD
 from tests.support.proxy import Proxy, Reply, Request, proxy
 
@@ -140,8 +142,30 @@ class DataApi:
     key: str = SECRET_KEY
 
     def install(self) -> None:
-        """Apply the migrations, as whoever owns the project does."""
+        """Apply the migrations, as whoever owns the project does, and wait until the API has noticed."""
         migrate(self.database)
+        self.reloaded(knows_functions=True)
+
+    def reloaded(self, *, knows_functions: bool) -> None:
+        """Wait until PostgREST's picture of the schema has our functions in it, or has them no more.
+
+        It renews the picture on its own time after a ``NOTIFY pgrst``, on a slow machine seconds later.
+        """
+        look = urllib.request.Request(
+            f"http://127.0.0.1:{self.upstream_port}/rpc/archiver_look",
+            data=b"{}",
+            headers={"Authorization": f"Bearer {token('service_role')}", "Content-Type": "application/json"},
+        )
+
+        def seen() -> bool:
+            try:
+                with urllib.request.urlopen(look, timeout=10) as answer:
+                    return bool(answer.status == 200) and knows_functions
+            except urllib.error.HTTPError as refused:
+                with refused:
+                    return not knows_functions and json.load(refused).get("code") == "PGRST202"
+
+        until(seen, f"PostgREST {'has' if knows_functions else 'has no longer'} archiver's functions")
 
 
 def migrate(database: Database) -> None:
