@@ -250,6 +250,15 @@ class Holdings:
         """The holdings of a dataset; empty ones when nothing was ever exported."""
         return self.datasets.get(name) or DatasetHoldings(name=name)
 
+    def is_free(self, dataset: str, key: str) -> bool:
+        """Whether a new segment may get this key.
+
+        Not when an object of that name was swept, waits for its deletion, or is kept by a lock after it: whoever comes
+        to delete it would delete the new one. The same rows have the same bytes, so the name alone does not tell.
+        """
+        known = self.dataset(dataset)
+        return not any(key in taken for taken in (self.swept, known.expiring, known.replaced, known.residuals))
+
     def segments(self) -> Iterator[tuple[str, HeldSegment]]:
         """Every held segment with its dataset's name, datasets by name."""
         for name in sorted(self.datasets):
@@ -353,7 +362,7 @@ def _name(holdings: Holdings, dataset: DatasetHoldings, entry: Entry, slot: Slot
         raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} is named a second time")
     if segment.key in holdings.swept:
         raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} is named, and was swept as litter")
-    if segment.key in dataset.replaced or segment.key in dataset.expiring:
+    if segment.key in dataset.replaced or segment.key in dataset.expiring or segment.key in dataset.residuals:
         raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} is named, and is about to be deleted")
     if segment.slot != slot:
         raise LedgerBroken(f"ledger entry {entry.seq}: {segment.key} stands in a slot that is not its own")

@@ -671,12 +671,12 @@ class LokiExport:
     def _numbered(
         self, held: DatasetHoldings, written: Mapping[Place, Sequence[WrittenPart]]
     ) -> Iterator[tuple[Place, list[tuple[int, WrittenPart]]]]:
-        """Give each part the next number of its day under which nothing was ever swept."""
-        swept = self._ledger.holdings.swept
+        """Give each part the next number of its day under which its key is free."""
+        holdings, name = self._ledger.holdings, self._dataset.name
         for place, parts in written.items():
             number, numbered = held.next_part(slot_of(place)), []
             for part in parts:
-                while layout.segment_key(self._dataset.name, slot_of(place), number, part.sha256) in swept:
+                while not holdings.is_free(name, layout.segment_key(name, slot_of(place), number, part.sha256)):
                     number += 1
                 numbered.append((number, part))
                 number += 1

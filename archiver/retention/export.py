@@ -85,6 +85,9 @@ def plan_export(
 ) -> ExportPlan:
     """Decide which slots of a dataset are read.
 
+    What has left the archive for good is not taken in again, unless it is overdue in the source: a row that came that
+    late is archived once more, so that it is proven when it is deleted there, and leaves the archive in the same night.
+
     Without bounds: every window but the one that is still open, and the undated rows. With bounds: every window that
     has an instant in ``[since, until)``, the open one included, since somebody asked for it.
 
@@ -111,7 +114,7 @@ def plan_export(
         state, known_slot = slots[slot], held.slots.get(slot)
         if not bounded and slot.window is not None and slot.window.start <= now < slot.window.end:
             left.append(LeftSlot(slot=slot, rows=state.rows, reason="its window is still open"))
-        elif known_slot is not None and known_slot.is_expired:
+        elif known_slot is not None and known_slot.is_expired and dataset.source_retention is None:
             left.append(LeftSlot(slot=slot, rows=state.rows, reason="the archive held it and has let it go for good"))
         elif known_slot is not None and same_state(known_slot, state) and not _is_lesser(held, known_slot, schema):
             left.append(LeftSlot(slot=slot, rows=state.rows, reason="unchanged since it was last compared"))

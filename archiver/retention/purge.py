@@ -153,8 +153,6 @@ def keep_reason(known: SlotHoldings | None, holds: Sequence[HoldPlaced], *, has_
     """Why no row of a slot may leave its source; empty when each may that is proven."""
     if not has_key:
         return "nothing tells one row from another (no key)"
-    if known is not None and known.is_expired:
-        return "came when the archive had let its window go: nothing proves it"
     if known is None or not known.segments:
         return "not archived"
     if any(held.verified_at is None for held in known.segments):

@@ -129,15 +129,33 @@ def test_without_an_archive_retention_nothing_expires(place: Place) -> None:
     assert len(due(place)) == 3
 
 
-def test_what_expired_is_not_exported_again(place: Place) -> None:
+def test_what_expired_is_not_exported_again_from_a_source_that_keeps_its_rows(place: Place) -> None:
+    place.made.datasets = (replace(place.made.datasets[0], source_retention=None),)
     place.made.expire()
-    place.table.insert(id="old", created_at=day(0), message="old", score=None)
     place.made.export()
+    place.table.insert(id="old", created_at=day(0), message="old", score=None)
+    assert place.made.export().rows == 0
     assert due(place) == []
+
+
+def test_what_comes_after_its_window_has_expired_is_proven_deleted_and_expired_in_one_night(place: Place) -> None:
+    """Never deleted without proof, and never left overdue for ever."""
+    gone = due(place)
+    place.made.expire()
+    place.made.export()
     place.made.verify_and_record()
-    receipt = place.made.purge()
-    assert receipt.kept["logs"] == {"came when the archive had let its window go: nothing proves it": 1}
-    assert "old" in {row["id"] for row in place.table.values()}
+    place.made.purge()
+    place.table.insert(id="old", created_at=day(0), message="old", score=None)
+    assert place.made.purge().kept["logs"]["not archived"] == 1
+    place.made.export()
+    assert len(due(place)) == 1
+    assert place.made.purge().kept["logs"]["not verified since it was archived"] == 1
+    place.made.verify_and_record()
+    assert place.made.purge().rows == {"logs": 1}
+    assert "old" not in {row["id"] for row in place.table.values()}
+    assert place.made.expire().objects == {"logs": 1}
+    assert due(place) == []
+    assert not set(gone) & set(store_of(place).keys)
 
 
 # ── What the store keeps ───────────────────────────────────────────────────────────────────────────────────────
@@ -161,6 +179,28 @@ def lock(place: Place, until: dict[str, datetime]) -> Locked:
     assert isinstance(store, Locked)
     store.until = until
     return store
+
+
+def test_what_comes_back_as_it_was_gets_another_name_than_what_a_lock_keeps(place: Place) -> None:
+    """The same rows have the same bytes: under the old name the lock's end would take the new segment with it."""
+    first = due(place)[0]
+    soon = place.made.now() + timedelta(days=5)
+    store = lock(place, {first: soon})
+    place.made.expire()
+    for row in place.rows[:3]:
+        place.table.insert(**row)
+    place.made.export()
+    (key,) = due(place)
+    assert key != first
+    assert key.rpartition("-")[2] == first.rpartition("-")[2], "the same bytes"
+    store.until = {}
+    place.made.now = lambda: soon + timedelta(hours=1)
+    assert place.made.expire().residuals_gone == 1
+    assert due(place) == [key]
+    place.made.verify_and_record()
+    assert place.made.purge().rows["logs"] >= 3
+    place.made.expire()
+    assert due(place) == []
 
 
 def test_fault_27_what_a_lock_keeps_is_recorded_named_each_time_and_deleted_when_the_lock_has_ended(
