@@ -52,7 +52,8 @@ from archiver.doctor import (
 from archiver.doctor.diagnosis import REPORT_IT
 from archiver.errors import ArchiverError, Interrupted, TransientError
 from archiver.ledger import Descriptor, open_ledger, read_descriptor
-from archiver.model import Dataset
+from archiver.model import Dataset, TableSchema
+from archiver.privacy import archived_schema
 from archiver.retry import RetryPolicy
 from archiver.sources import _uuid_text
 from archiver.sources.loki import ChunkDirectory
@@ -372,10 +373,14 @@ class _Exam:
         key_columns: tuple[str, ...] | None = None
         try:
             with source.snapshot() as snapshot:
-                key_columns = snapshot.schema(dataset).key_columns
+                schema = snapshot.schema(dataset)
         except ArchiverError as error:
             # Other things may be wrong with it as well, and are not to be found one a day.
             yield of_error("database.grants", subject, error)
+        else:
+            key_columns = schema.key_columns
+            if dataset.policies:
+                yield self.of_policies(dataset, subject, schema)
         told = self.relation(dataset)
         if told is not None:
             yield from judge_dataset(
@@ -388,6 +393,15 @@ class _Exam:
                     told=told,
                 )
             )
+
+    def of_policies(self, dataset: Dataset, subject: str, schema: TableSchema) -> Diagnosis:
+        """Whether what is asked of columns can be done to these."""
+        try:
+            archived = archived_schema(dataset, schema, wiring.policy_key(self.settings, [dataset]))
+        except ArchiverError as error:
+            return of_error("database.policies", subject, error)
+        done = ", ".join(f"{one.column} {one.action.value}" for one in archived.policies)
+        return ok("database.policies", subject, done or "every column is kept as it is")
 
     def relation(self, dataset: Dataset) -> RelationFacts | None:
         if self.source is not None:

@@ -122,6 +122,7 @@ def _is_clear(url: str) -> bool:
 
 def _projects(settings: Settings) -> Iterator[Contradiction]:
     """The two ways into a project must lead into the same one: the anchor may go one way and the rows the other."""
+    yield from _anchor_project(settings)
     if settings.supabase_db_url is None or settings.supabase_url is None:
         return
     database, api = project_of(settings.supabase_db_url.get_secret_value()), project_of(settings.supabase_url)
@@ -133,11 +134,29 @@ def _projects(settings: Settings) -> Iterator[Contradiction]:
         )
 
 
+def _anchor_project(settings: Settings) -> Iterator[Contradiction]:
+    """Whoever owns the project of both could cut the ledger's end off, and move the anchor along."""
+    if settings.store is None or not settings.store.startswith("s3:") or settings.aws_endpoint_url_s3 is None:
+        return
+    way = {
+        "postgres": settings.supabase_db_url and settings.supabase_db_url.get_secret_value(),
+        "supabase": settings.supabase_url,
+    }
+    project = project_of(way.get(settings.anchor or "") or "")
+    if project and project == project_of(settings.aws_endpoint_url_s3):
+        yield Contradiction(
+            settings=("anchor", "store"),
+            fact=f"both lie in the project {project}: who has it can cut the ledger short and move the anchor along",
+            fix="set store to a bucket elsewhere, or anchor to a file on this machine",
+            stops=False,
+        )
+
+
 def project_of(url: str) -> str:
     """The project that an address of Supabase names, by its host or, at the pooler, its user; empty: none."""
     parts = urlsplit(url)
     host, user = parts.hostname or "", unquote(parts.username or "")
-    found = re.fullmatch(r"(?:db\.)?([a-z0-9]{20})\.supabase\.(?:co|com|in)", host)
+    found = re.fullmatch(r"(?:db\.)?([a-z0-9]{20})(?:\.storage)?\.supabase\.(?:co|com|in)", host)
     if found is None and host.endswith(".pooler.supabase.com"):
         found = re.fullmatch(r"[^.]+\.([a-z0-9]{20})", user)
     return "" if found is None else found[1]

@@ -241,6 +241,14 @@ MISTAKES = {
         "database.grants", 2, 'no relation "public"."app_audit_logs"', "did you mean public.app_audit_log",
         mutate=lambda world: world.replace("[datasets.app_audit_log]", '[datasets.app_audit_log]\nrelation = "app_audit_logs"'),
     ),
+    "a policy for no column": Mistake(
+        "database.policies", 2, "ip_adress, which the relation does not have", "its columns: id, created_at",
+        mutate=lambda world: world.replace("[datasets.app_audit_log]", '[datasets.app_audit_log]\ncolumns = { ip_adress = "drop" }'),
+    ),
+    "a policy for the key": Mistake(
+        "database.policies", 2, "part of the key", "correct datasets.app_audit_log.columns",
+        mutate=lambda world: world.replace("[datasets.app_audit_log]", '[datasets.app_audit_log]\ncolumns = { id = "drop" }'),
+    ),
     "no key": Mistake(
         "database.key", 3, "no key tells its rows apart", "primary key",
         mutate=lambda world: world.replace("[datasets.app_audit_log]", "[datasets.app_audit_log]\nkey = []"),
