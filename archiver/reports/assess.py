@@ -170,6 +170,12 @@ def _chunks(of: DatasetFacts) -> Iterator[Remark]:
         yield _remark(
             "chunks_lost", level=Level.BROKEN, dataset=of.name, chunks=loss.chunks, at=loss.at, key=loss.list_key
         )
+    if of.chunks.files_announced:
+        yield _remark("files_open", dataset=of.name, chunks=of.chunks.files_announced)
+    # Which chunks stayed is in the list objects: by the ledger alone only the last look at the directory counts.
+    last = next((one.chunks for one in reversed(of.deletions) if one.chunks is not None), None)
+    if last is not None and last.kept:
+        yield _remark("files_kept", dataset=of.name, chunks=last.kept)
     if of.chunks.quarantined:
         yield _remark("quarantine", dataset=of.name, chunks=len(of.chunks.quarantined))
 
@@ -237,6 +243,11 @@ def gaps(facts: PeriodFacts) -> tuple[Gap, ...]:
         for place in ("source", "archive")
         if all(one.place != place for one in of.observations) and not _checked_otherwise(facts, of, place)
     ]
+    found += [
+        Gap(field=f"facts.datasets[{of.name}].deletions[].rows_done", state="not_recorded")
+        for of in facts.datasets
+        if any(one.chunks is not None for one in of.deletions)
+    ]
     return tuple(found)
 
 
@@ -262,6 +273,7 @@ def _counts(facts: PeriodFacts) -> dict[str, int]:
         "rows_archived": sum(one.archived.rows for one in facts.datasets),
         "rows_relocated": sum(one.rows_relocated for one in facts.datasets),
         "rows_deleted": sum(one.rows_deleted for one in facts.datasets),
+        "files_deleted": sum(one.chunks.files_deleted for one in facts.datasets if one.chunks),
         "rows_overdue": sum(_overdue_rows(one) for one in facts.datasets),
         "rows_held": sum(one.held.rows for one in facts.datasets),
         "runs": len(facts.runs),

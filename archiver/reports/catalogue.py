@@ -70,6 +70,7 @@ CATALOGUE: Mapping[str, Message] = {
         "Zeilen aus der Quelle entfernt (Verlagerung)", "Rows removed from their source (moved)"
     ),
     "measure.rows_deleted": Message("Zeilen endgültig gelöscht (Löschung)", "Rows deleted for good (deleted)"),
+    "measure.files_deleted": Message("Loki-Chunk-Dateien entfernt (Verlagerung)", "Loki chunk files removed (moved)"),
     "measure.rows_overdue": Message("Überfällige Zeilen bei der letzten Prüfung", "Overdue rows at the last check"),
     "measure.rows_held": Message("Zeilen im Archiv am Ende", "Rows in the archive at the end"),
     "measure.runs": Message("Läufe", "Runs"),
@@ -77,7 +78,7 @@ CATALOGUE: Mapping[str, Message] = {
     "measure.nights_missed": Message("Ausgefallene Nächte", "Missed nights"),
     "measure.findings_breach": Message("Verletzungen im Monitoring", "Breaches in the monitoring stack"),
     "measure.findings_unknown": Message(
-        "Nicht Feststellbares im Monitoring", "What could not be told of the monitoring stack"
+        "Nicht Feststellbares im Monitoring", "Could not be told of the monitoring stack"
     ),
     "measure.holds": Message("Aussetzungen in Kraft", "Holds in force"),
     "measure.ledger_entries": Message("Einträge ins Hauptbuch", "Ledger entries"),
@@ -245,6 +246,22 @@ CATALOGUE: Mapping[str, Message] = {
         "Lokis Frist und die Läufe abgleichen: archiver muss vor dem Compactor lesen.",
         "Compare Loki's period with the runs: archiver must read before the compactor deletes.",
     ),
+    "remark.files_open": Message(
+        "Für {chunks|Loki-Chunk|Loki-Chunks} ist die Löschung angekündigt, aber nicht abgerechnet.",
+        "The deletion of {chunks|Loki chunk|Loki chunks} was announced and is not accounted for.",
+    ),
+    "action.files_open": Message(
+        "Der nächste `archiver purge loki --execute` sieht nach, welche Dateien fort sind, und trägt nach.",
+        "The next `archiver purge loki --execute` looks which files are gone and completes the record.",
+    ),
+    "remark.files_kept": Message(
+        "Bei der letzten Löschung von Chunk-Dateien {chunks|blieb angekündigter Chunk|blieben angekündigte Chunks} stehen.",
+        "At the last deletion of chunk files {chunks|announced chunk|announced chunks} stayed.",
+    ),
+    "action.files_kept": Message(
+        "Der Grund steht im Löschprotokoll; `archiver purge loki` zeigt, was jetzt noch da ist.",
+        "The reason stands in the deletion record; `archiver purge loki` shows what is still there now.",
+    ),
     "remark.quarantine": Message(
         "{chunks|Loki-Chunk ist|Loki-Chunks sind} beschädigt und in Quarantäne; seine Zeilen sind nicht archiviert.",
         "{chunks|Loki chunk is|Loki chunks are} unsound and in quarantine; their lines are not archived.",
@@ -356,7 +373,12 @@ CATALOGUE: Mapping[str, Message] = {
     "label.rule_archive": Message("Löschregel des Archivs", "Rule for the archive"),
     "rule.source": Message("Zeit in {column} + {period}", "time in {column} + {period}"),
     "rule.source.loki": Message(
-        "Zeit der Zeile + {period}; Lokis Compactor löscht", "time of the line + {period}; Loki's compactor deletes"
+        "Zeit der Zeile + {period}; es löscht Lokis Compactor, in einem Verzeichnis ohne Loki archiver",
+        "time of the line + {period}; Loki's compactor deletes, in a directory without a Loki archiver",
+    ),
+    "rule.source.files": Message(
+        "Zeit der Zeile + {period}; archiver löscht die Chunk-Dateien",
+        "time of the line + {period}; archiver deletes the chunk files",
     ),
     "rule.archive": Message("Ende des Zeitfensters + {period}", "end of the window + {period}"),
     "label.purpose": Message("Zweck", "Purpose"),
@@ -462,6 +484,14 @@ CATALOGUE: Mapping[str, Message] = {
     "method.unnamed_objects": Message(
         "Objekte gelöscht, die kein Eintrag nennt", "objects deleted that no entry names"
     ),
+    "method.chunks_compared": Message(
+        "jede Zeile der Chunk-Dateien mit dem zurückgelesenen Archiv verglichen, Dateien gelöscht, dann danach gesucht",
+        "each line of the chunk files compared with the archive as read back, files deleted, then looked for",
+    ),
+    "method.chunks_reconciled": Message(
+        "Chunk-Dateien eines abgebrochenen Laufs, deren Fehlen der nächste festgestellt hat",
+        "chunk files of a run that had died, found gone by the next one",
+    ),
     "section.proofs": Message("Nachweise", "Proofs"),
     "text.proofs": Message(
         "Jede verlagerte Zeile stand in einem dieser Objekte, das davor zurückgelesen wurde. Bei einer Löschung sind es die gelöschten Objekte.",
@@ -516,6 +546,37 @@ CATALOGUE: Mapping[str, Message] = {
     "label.quarantine": Message("Quarantäne", "Quarantine"),
     "column.chunk": Message("Chunk", "Chunk"),
     "column.reason": Message("Grund", "Reason"),
+    "section.files": Message("Gelöschte Chunk-Dateien", "Deleted chunk files"),
+    "text.files": Message(
+        "Die Dateien lagen in einem Verzeichnis, das kein Loki liest. Vor jeder Löschung wurde jede Zeile jedes Chunks mit"
+        " den zurückgelesenen Objekten des Archivs verglichen, danach wurde nachgesehen, was fort ist. Welche Chunks es"
+        " waren, nennt das angegebene Objekt. Gezählt werden Chunks; ihre Zeilen stehen weiter im Archiv (Verlagerung).",
+        "The files lay in a directory that no Loki reads. Before each deletion every line of every chunk was compared"
+        " with the archive's objects, read back for that; afterwards it was looked which are gone. The object given"
+        " names the chunks. Counted are chunks; their lines are still in the archive (moved).",
+    ),
+    "label.files": Message("Gelöscht", "Deleted"),
+    "files.total": Message(
+        "{chunks|Chunk|Chunks}, {size}, in {operations|Vorgang|Vorgängen}; davon {later|Chunk|Chunks} erst von einem späteren Lauf abgerechnet",
+        "{chunks|chunk|chunks}, {size}, in {operations|operation|operations}; of them {later|chunk|chunks} accounted for by a later run only",
+    ),
+    "label.files_open": Message("Angekündigt, nicht abgerechnet", "Announced, not accounted for"),
+    "label.rows_of_chunks": Message("Zeilen der gelöschten Chunk-Dateien", "rows of the deleted chunk files"),
+    "chunks.count": Message("{chunks|Chunk|Chunks}", "{chunks|chunk|chunks}"),
+    "column.chunks": Message("Chunks", "Chunks"),
+    "column.list": Message("Objekt, das sie nennt, und SHA-256", "Object that names them, and SHA-256"),
+    "column.proven": Message("Zuvor verglichen (UTC)", "Compared before (UTC)"),
+    "column.accounted": Message("Abgerechnet", "Accounted for"),
+    "files.same_run": Message("vom selben Lauf", "by the same run"),
+    "files.later": Message("von einem späteren Lauf", "by a later run"),
+    "kept.not_deleted": Message(
+        "{chunks|Chunk|Chunks}: nicht löschbar, oder nicht mehr die Datei, die verglichen wurde",
+        "{chunks|chunk|chunks}: could not be deleted, or not the file any more that had been compared",
+    ),
+    "kept.run_died": Message(
+        "{chunks|Chunk|Chunks}: der ankündigende Lauf brach vorher ab",
+        "{chunks|chunk|chunks}: the run that announced it died before",
+    ),
     # ── The rest ──
     "section.holds": Message("Aussetzungen", "Holds"),
     "section.holds.none": Message(

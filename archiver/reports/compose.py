@@ -39,6 +39,7 @@ from archiver.reports.model import (
     RunFacts,
     SchemaChange,
 )
+from archiver.reports.period import instant_of
 from archiver.reports.words import Words
 
 TONES: dict[Verdict, Tone] = {Verdict.OK: "good", Verdict.BREACH: "bad", Verdict.CANNOT_TELL: "warn"}
@@ -60,6 +61,7 @@ FIELD_LABELS = {
     "rules": "section.rule",
     "stack": "label.stack",
     "nights": "label.nights",
+    "rows_done": "label.rows_of_chunks",
 }
 """Names of fields that have a label of their own."""
 
@@ -231,7 +233,8 @@ def _identity(report: Report, words: Words) -> Section:
 
 def _dataset(report: Report, of: DatasetFacts, words: Words) -> Iterator[Section]:
     name = of.name
-    yield Section(f"dataset-{name}", words.t("section.dataset", name=name), (rule_facts(of.rule, words),))
+    rule = rule_facts(of.rule, words, deletes_files=_deletes_files(of))
+    yield Section(f"dataset-{name}", words.t("section.dataset", name=name), (rule,))
     yield Section(f"figures-{name}", words.t("section.figures"), _figures(report, of, words), 2)
     yield Section(f"observed-{name}", words.t("section.observed"), (_observed(of, words),), 2)
     yield Section(f"deletions-{name}", words.t("section.deletions"), _deletions(of, words), 2)
@@ -243,16 +246,23 @@ def _dataset(report: Report, of: DatasetFacts, words: Words) -> Iterator[Section
         yield Section(f"schema-{name}", words.t("section.schema"), (_schema(of.schema_changes, words),), 2)
     if of.chunks is not None:
         yield Section(f"chunks-{name}", words.t("section.chunks"), _chunks(of.chunks, words), 2)
+    if _deletes_files(of):
+        yield Section(f"files-{name}", words.t("section.files"), _files(of, words), 2)
 
 
-def rule_facts(rule: DatasetRules | None, words: Words) -> Block:
+def _deletes_files(of: DatasetFacts) -> bool:
+    """Whether archiver, and not Loki's compactor, deleted chunks in the period."""
+    return any(one.chunks is not None for one in of.deletions)
+
+
+def rule_facts(rule: DatasetRules | None, words: Words, *, deletes_files: bool = False) -> Block:
     """The rule of one dataset."""
     if rule is None:
         return Paragraph(words.t("gap.not_configured"), "warn")
     policies = [f"{one.column}: {one.action}" for one in rule.policies] + list(rule.line_policies)
     items = (
         ("label.place", cells(f"{rule.source}: {rule.place}", tone="code")),
-        ("label.rule_source", cells(source_rule(rule, words))),
+        ("label.rule_source", cells(source_rule(rule, words, deletes_files=deletes_files))),
         ("label.rule_archive", archive_rule(rule, words)),
         ("label.purpose", configured(rule.purpose, words)),
         ("label.legal_basis", configured(rule.legal_basis, words)),
@@ -263,13 +273,13 @@ def rule_facts(rule: DatasetRules | None, words: Words) -> Block:
     return Facts(tuple((words.t(label), value) for label, value in items))
 
 
-def source_rule(rule: DatasetRules, words: Words) -> str:
+def source_rule(rule: DatasetRules, words: Words, *, deletes_files: bool = False) -> str:
     """Start and period in the source."""
     if rule.source_retention_s is None:
         return words.t("unlimited")
     period = words.duration(rule.source_retention_s)
     if rule.source == "loki":
-        return words.t("rule.source.loki", period=period)
+        return words.t("rule.source.files" if deletes_files else "rule.source.loki", period=period)
     return words.t("rule.source", column=rule.time_column, period=period)
 
 
@@ -422,24 +432,45 @@ def _one_deletion(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
     due = [] if one.due_from is None else [words.day(one.due_from.date())]
     if one.due_until is not None and one.due_until != one.due_from:
         due.append(words.day(one.due_until.date()))
-    difference = words.kept(one.differences)
-    if one.rows_difference and not difference:
-        difference = words.number(one.rows_difference)
+    window = cells(one.slot or words.t("none"), tone="code")
+    if one.chunks is not None:
+        bounds = (instant_of(text) for text in (one.oldest, one.newest))
+        days = dict.fromkeys(bound.date().isoformat() for bound in bounds if bound is not None)
+        window = cells(*days, tone="code") or window
     return (
         cells(words.t(f"operation.{one.operation}")),
-        cells(one.slot or words.t("none"), tone="code"),
+        window,
         cells(*due) or cells(words.t("none")),
         cells(words.moment(one.deleted_at)),
-        cells(words.t("none") if one.rows_planned is None else words.number(one.rows_planned)),
-        cells(words.number(one.rows_done)),
-        cells(difference or words.t("none")),
-        cells(words.t("none") if one.rows_left is None else words.number(one.rows_left)),
+        *_counts(one, words),
         cells(str(one.entry_seq)),
     )
 
 
+def _counts(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    """Planned, done, difference with its reason, left."""
+    files = one.chunks
+    if files is not None:
+        kept = words.t(f"kept.{files.why_kept}", chunks=files.kept) if files.why_kept else words.t("none")
+        return (
+            cells(words.t("chunks.count", chunks=files.planned)),
+            cells(words.t("chunks.count", chunks=files.done)),
+            cells(kept),
+            cells(words.t("chunks.count", chunks=files.kept)),
+        )
+    difference = words.kept(one.differences)
+    if one.rows_difference and not difference:
+        difference = words.number(one.rows_difference)
+    return (
+        cells(words.t("none") if one.rows_planned is None else words.number(one.rows_planned)),
+        cells(words.number(one.rows_done)),
+        cells(difference or words.t("none")),
+        cells(words.t("none") if one.rows_left is None else words.number(one.rows_left)),
+    )
+
+
 def _proofs(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    unique = {proof.key: proof for one in of.deletions for proof in one.proofs}
+    unique = {proof.key: proof for one in of.deletions if one.chunks is None for proof in one.proofs}
     if not unique:
         return ()
     rows: Rows = []
@@ -472,7 +503,11 @@ def _proofs(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
 
 def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
     rows: Rows = []
-    ends = [one.archive_due_at for one in of.deletions if one.operation == "relocation"]
+    ends = [
+        one.archive_due_at
+        for one in of.deletions
+        if one.operation == "relocation" and (one.chunks is None or one.chunks.done)
+    ]
     if ends:
         known = [end for end in ends if end is not None]
         is_chosen = len(known) == len(ends)
@@ -483,7 +518,7 @@ def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
     ]
     if of.objects_locked:
         rows.append((cells(words.t("residual.lock")), cells(_end(of.locked_until, words))))
-    if of.rule is not None and of.rule.source == "loki":
+    if of.rule is not None and of.rule.source == "loki" and not _deletes_files(of):
         findings = report.facts.stack.findings if report.facts.stack else ()
         delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), "")
         told = cells(words.t("residual.loki.delay", delay=delay)) if delay else (
@@ -577,6 +612,59 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
         columns = (Column(words.t("column.chunk"), 3), Column(words.t("column.reason"), 3))
         blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
     return tuple(blocks)
+
+
+def _files(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    rows: Rows = []
+    for one in of.deletions:
+        if one.chunks is None:
+            continue
+        proven_at = one.chunks.proven_at
+        rows.append(
+            (
+                cells(words.moment(one.deleted_at)),
+                cells(words.number(one.chunks.done)),
+                cells(words.size(one.size_bytes)),
+                tuple(Cell(text, "code") for proof in one.proofs for text in (proof.key, proof.sha256))
+                or cells(words.t("none")),
+                cells(words.moment(proven_at)) if proven_at else (Cell(words.t("gap.not_recorded"), "warn"),),
+                cells(words.t("files.later" if one.method == "chunks_reconciled" else "files.same_run")),
+                cells(str(one.entry_seq)),
+            )
+        )
+    facts = of.chunks
+    assert facts is not None
+    total = words.t(
+        "files.total",
+        chunks=facts.files_deleted,
+        size=words.size(facts.files_deleted_bytes),
+        operations=len(rows),
+        later=facts.files_reconciled,
+    )
+    shown, hidden = shortened(rows)
+    return (
+        Paragraph(words.t("text.files"), "muted"),
+        Facts(
+            (
+                (words.t("label.files"), cells(total)),
+                (words.t("label.files_open"), cells(words.t("chunks.count", chunks=facts.files_announced))),
+            )
+        ),
+        Table(
+            "",
+            (
+                Column(words.t("column.deleted_at"), 3),
+                Column(words.t("column.chunks"), 2, right=True),
+                Column(words.t("column.size"), 2, right=True),
+                Column(words.t("column.list"), 7),
+                Column(words.t("column.proven"), 3),
+                Column(words.t("column.accounted"), 3),
+                Column(words.t("column.entry"), 2, right=True),
+            ),
+            shown,
+            words.t("more", rows=hidden) if hidden else "",
+        ),
+    )
 
 
 # ── The rest ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -88,15 +88,15 @@ def _common(report: Report) -> dict[str, Any]:
         "period_until_utc": _when(facts.period.until),
         "period_since_berlin": _local(facts.period.since),
         "period_until_berlin": _local(facts.period.until),
-        "config_sha256": "not recorded" if rules is None else rules.config_sha256,
+        "config_sha256": NOT_RECORDED if rules is None else rules.config_sha256,
         "controller": _stated(rules, "controller"),
         "processor": _stated(rules, "processor"),
         "officer": _stated(rules, "officer"),
         "record_of_processing": _stated(rules, "record"),
-        "stack_findings": "not recorded"
+        "stack_findings": NOT_RECORDED
         if facts.stack is None
         else "; ".join(f"{one.check}={one.verdict}" for one in findings),
-        "nights_missed": "not recorded"
+        "nights_missed": NOT_RECORDED
         if facts.nights.recorded_since is None
         else "; ".join(str(one) for one in facts.nights.missed),
         "runs_failed": sum(one.exit_status != 0 for one in facts.runs),
@@ -117,6 +117,7 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
     of = next((dataset for dataset in report.facts.datasets if dataset.name == one.dataset), None)
     place = "source" if one.operation == "relocation" else "archive"
     seen = next((seen for seen in (of.observations if of else ()) if seen.place == place), None)
+    files = one.chunks
     limit_s = None
     if rule is not None:
         limit_s = rule.source_retention_s if place == "source" else rule.archive_retention_s
@@ -135,10 +136,19 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
         "due_until": _when(one.due_until),
         "oldest": one.oldest or "",
         "newest": one.newest or "",
-        "rows_planned": "" if one.rows_planned is None else one.rows_planned,
-        "rows_done": one.rows_done,
-        "rows_difference": one.rows_difference,
-        "difference_reasons": "; ".join(f"{kept.rows} {kept.reason}" for kept in one.differences),
+        "rows_planned": ("" if one.rows_planned is None else one.rows_planned) if files is None else NOT_RECORDED,
+        "rows_done": one.rows_done if files is None else NOT_RECORDED,
+        "rows_difference": one.rows_difference if files is None else NOT_RECORDED,
+        "chunks_planned": "" if files is None else files.planned,
+        "chunks_done": "" if files is None else files.done,
+        "chunks_kept": "" if files is None else files.kept,
+        "size_bytes": one.size_bytes or "",
+        "difference_reasons": "; ".join(
+            [
+                *(f"{kept.rows} {kept.reason}" for kept in one.differences),
+                *([f"{files.kept} chunks {WHY_KEPT[files.why_kept]}"] if files is not None and files.kept else []),
+            ]
+        ),
         "rows_on_hold": one.rows_on_hold,
         "deleted_at": _when(one.deleted_at),
         "method": one.method,
@@ -151,9 +161,11 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
         "proof_sha256": "; ".join(proof.sha256 for proof in one.proofs),
         "proof_rows": "; ".join(str(proof.rows) for proof in one.proofs),
         "proof_size_bytes": "; ".join(str(proof.size_bytes) for proof in one.proofs),
-        "checked_before": "; ".join(_when(proof.verified_at) or "never" for proof in one.proofs),
+        "checked_before": "; ".join(_when(proof.verified_at) or "never" for proof in one.proofs)
+        if files is None
+        else _when(files.proven_at) or NOT_RECORDED,
         "rows_left_in_window": "" if one.rows_left is None else one.rows_left,
-        "negative_check_at": "not recorded" if seen is None else _when(seen.at),
+        "negative_check_at": _when(one.checked_at if files is not None else seen.at if seen else None) or NOT_RECORDED,
         "negative_check_rows_overdue": "" if seen is None else seen.rows_overdue,
         "observed_oldest": "" if seen is None else seen.oldest or "",
         "residual_copies": "; ".join(f"{copy.name} until {_when(copy.until) or 'unknown'}" for copy in one.residuals)
@@ -163,12 +175,21 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
     }
 
 
+NOT_RECORDED = "not recorded"
+WHY_KEPT = {
+    "": "",
+    "not_deleted": "could not be deleted, or were not the files any more that had been compared",
+    "run_died": "were still there: the run that announced them died before it deleted them",
+}
+"""Why chunk files stayed, in words."""
+
 COLUMNS = (
     *("report_number", "period_since_utc", "period_until_utc", "period_since_berlin", "period_until_berlin"),
     *("config_sha256", "controller", "processor", "officer", "record_of_processing"),
     *("operation", "dataset", "window", "deletion_class", "rule_start", "rule_period_days", "purpose", "legal_basis"),
     *("reason", "storage_place", "due_from", "due_until", "oldest", "newest"),
     *("rows_planned", "rows_done", "rows_difference", "difference_reasons", "rows_on_hold"),
+    *("chunks_planned", "chunks_done", "chunks_kept", "size_bytes"),
     *("deleted_at", "method", "executed_by", "confirmed", "plan_sha256", "entry_seq", "entry_sha256"),
     *("proof_objects", "proof_sha256", "proof_rows", "proof_size_bytes", "checked_before"),
     *("rows_left_in_window", "negative_check_at", "negative_check_rows_overdue", "observed_oldest"),

@@ -197,8 +197,11 @@ def _held(held: DatasetHoldings, rule: DatasetRules | None) -> Held:
 
 def _chunk_facts(sums: Sums, held: DatasetHoldings) -> ChunkFacts | None:
     chunks = held.chunks
-    is_known = chunks.archived or chunks.waiting or chunks.gone or chunks.quarantined or chunks.released
-    if not is_known:
+    is_known = (
+        *(chunks.archived, chunks.waiting, chunks.gone, chunks.quarantined, chunks.released),
+        *(chunks.open_deletions, chunks.deleted),
+    )
+    if not any(is_known):
         return None
     waiting: Counter[str] = Counter()
     for share in chunks.waiting.reasons if chunks.waiting else ():
@@ -223,6 +226,10 @@ def _chunk_facts(sums: Sums, held: DatasetHoldings) -> ChunkFacts | None:
             Quarantined(chunk=one.chunk, key=one.key, size_bytes=one.size_bytes, sha256=one.sha256, reason=one.reason)
             for one in chunks.quarantined.values()
         ),
+        files_deleted=sums.chunks["files_deleted"],
+        files_deleted_bytes=sums.chunks["files_deleted_bytes"],
+        files_reconciled=sums.chunks["files_reconciled"],
+        files_announced=sum(one.list.chunks for one in chunks.open_deletions.values()),
     )
 
 

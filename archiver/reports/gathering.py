@@ -14,9 +14,12 @@ from archiver.holdings import Holdings, SlotHoldings
 from archiver.ledger import SignedEntry
 from archiver.model import (
     DATED_MAX,
+    EPOCH,
     AnchorAdopted,
     ChunkQuarantined,
     ChunksArchived,
+    ChunksDeleted,
+    ChunksDeletionIntended,
     ChunksGone,
     Dataset,
     DatasetRules,
@@ -40,6 +43,7 @@ from archiver.model import (
     Verified,
 )
 from archiver.reports.model import (
+    ChunkFiles,
     ChunkLoss,
     Deletion,
     HoldFacts,
@@ -96,6 +100,7 @@ class Collector:
     entries: int = 0
     nights: list[datetime] = field(default_factory=list)
     expiries: dict[str, tuple[int, ExpireIntended]] = field(default_factory=dict)
+    announced: dict[int, datetime] = field(default_factory=dict)
 
     def before(self, holdings: Holdings, signed: SignedEntry) -> None:
         """Look at the next entry; any entry before the period's end, those before its start too."""
@@ -107,6 +112,8 @@ class Collector:
                 self.nights.append(event.started_at)
             elif isinstance(event, ExpireIntended):
                 self.expiries.update(dict.fromkeys(event.keys, (entry.seq, event)))
+            elif isinstance(event, ChunksDeletionIntended):
+                self.announced[entry.seq] = entry.at
             elif isinstance(event, HoldPlaced | HoldReleased):
                 self._hold(event, entry)
             if is_inside and (take := _TAKE.get(type(event))) is not None:
@@ -238,6 +245,7 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
             archive_due_at=None if rule is None or known is None else archive_due(rule, known),
             kept_until=None,
             size_bytes=0,
+            chunks=None,
         )
     )
 
@@ -302,6 +310,7 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
                 archive_due_at=None,
                 kept_until=lock_end(event.kept_until),
                 size_bytes=sum(one.segment.size_bytes for one in objects),
+                chunks=None,
             )
         )
 
@@ -378,6 +387,7 @@ def _unnamed(
         archive_due_at=None,
         kept_until=locked[0].until if locked else None,
         size_bytes=0,
+        chunks=None,
     )
 
 
@@ -446,6 +456,101 @@ def _gone(to: Collector, _: Holdings, signed: SignedEntry, event: ChunksGone) ->
         sums.chunks["superseded"] += event.list.chunks
 
 
+def _files_deleted(to: Collector, holdings: Holdings, signed: SignedEntry, event: ChunksDeleted) -> None:
+    """Chunk files have left a directory; their lines are in the archive, so they have moved."""
+    sums, rule = to.datasets[event.dataset], to.rule(holdings, event.dataset)
+    held = holdings.dataset(event.dataset)
+    intent = held.chunks.open_deletions.get(event.intent_seq)
+    done = 0 if event.list is None else event.list.chunks
+    named = event.list or (intent.list if intent else None)
+    first, last = (None, None) if named is None else (_of_ms(named.from_ms), _of_ms(named.through_ms))
+    period = None if rule is None or rule.source_retention_s is None else timedelta(seconds=rule.source_retention_s)
+    at = signed.entry.at
+    sums.chunks.update(
+        files_deleted=done, files_deleted_bytes=event.size_bytes, files_reconciled=done if event.reconciled else 0
+    )
+    sums.deletions.append(
+        Deletion(
+            operation="relocation",
+            dataset=event.dataset,
+            slot="",
+            reason="regular",
+            place=_source_place(rule),
+            rule=rule,
+            due_from=None if first is None or period is None else later(first, period),
+            due_until=None if last is None or period is None else later(last, period),
+            oldest=_text_of(first),
+            newest=_text_of(last),
+            rows_planned=None,
+            rows_done=0,
+            rows_difference=0,
+            differences=(),
+            rows_on_hold=0,
+            confirmed=intent.confirmed if intent else (),
+            method="chunks_reconciled" if event.reconciled else "chunks_compared",
+            deleted_at=at,
+            run=signed.entry.run,
+            tool=signed.entry.tool,
+            entry_seq=signed.entry.seq,
+            entry_sha256=signed.hash,
+            intent_seq=event.intent_seq,
+            plan_sha256=intent.plan if intent else "",
+            proofs=()
+            if named is None
+            else (
+                Proof(
+                    key=named.key,
+                    size_bytes=named.size_bytes,
+                    sha256=named.sha256,
+                    rows=named.chunks,
+                    verified_at=None,
+                    is_deep=False,
+                ),
+            ),
+            rows_left=None,
+            checked_at=at,
+            residuals=residuals_of(to.rules_at(holdings), at) if done else (),
+            archive_due_at=_archive_due_within(rule, held.slots.values(), first, last) if done else None,
+            kept_until=None,
+            size_bytes=event.size_bytes,
+            chunks=ChunkFiles(
+                planned=done + event.kept,
+                done=done,
+                kept=event.kept,
+                why_kept="" if not event.kept else "run_died" if event.reconciled else "not_deleted",
+                proven_at=to.announced.get(event.intent_seq),
+            ),
+        )
+    )
+
+
+def _archive_due_within(
+    rule: DatasetRules | None, slots: Iterable[SlotHoldings], first: datetime | None, last: datetime | None
+) -> datetime | None:
+    """When the last slot that touches these bounds must leave the archive; None: no period, or no such slot."""
+    if rule is None or first is None or last is None:
+        return None
+    ends = [
+        archive_due(rule, one)
+        for one in slots
+        if one.segments and one.slot.window and one.slot.window.start <= last and first < one.slot.window.end
+    ]
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None
+
+
+def _of_ms(milliseconds: int) -> datetime | None:
+    """Of a bound in a chunk's name; None where the calendar has none."""
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+
+
+def _text_of(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _quarantined(to: Collector, _: Holdings, __: SignedEntry, event: ChunkQuarantined) -> None:
     to.datasets[event.dataset].chunks["quarantined_in_period"] += 1
 
@@ -469,6 +574,7 @@ _TAKE: Mapping[type[object], Callable[[Collector, Holdings, SignedEntry, Any], N
     StackChecked: _stack,
     ChunksArchived: _chunks,
     ChunksGone: _gone,
+    ChunksDeleted: _files_deleted,
     ChunkQuarantined: _quarantined,
     QuarantineReleased: _released,
     AnchorAdopted: _adopted,

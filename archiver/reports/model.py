@@ -92,6 +92,26 @@ class Residual:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkFiles:
+    """What a deletion of Loki chunk files counts, in chunks. Their lines are in the archive; nobody counts them again.
+
+    Attributes:
+        planned: Announced; ``done`` and ``kept`` add up to it.
+        kept: Still there when the directory was listed after the deletion.
+        why_kept: ``not_deleted``: it could not be deleted, or was not the file any more that had been compared.
+            ``run_died``: the run that announced it had not deleted it when it died. Empty: none was kept.
+        proven_at: The announcing entry's time. By then each line of each chunk had been compared with the archive's own
+            objects, read back for that; None: the announcement is not known.
+    """
+
+    planned: int
+    done: int
+    kept: int
+    why_kept: Literal["", "not_deleted", "run_died"]
+    proven_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deletion:
     """One line of the deletion record.
 
@@ -99,10 +119,10 @@ class Deletion:
         operation: ``relocation``: rows left their source, the archive holds them on. ``deletion``: they are gone
             everywhere but for the residual copies. ``residual``: what a lock had kept of an earlier deletion is gone,
             or kept on. ``litter``: objects that no entry named.
-        slot: ``2026-10-01``, ``tenant:2026-10-01``, ``undated``; empty for litter.
+        slot: ``2026-10-01``, ``tenant:2026-10-01``, ``undated``; empty for litter and chunk files.
         reason: ``regular``: the period was over.
         due_from, due_until: When the first and the last row of the slot were due; None: no rule was stated.
-        oldest, newest: RFC 3339 UTC text of the times in the slot's objects.
+        oldest, newest: RFC 3339 UTC text of the times in the slot's objects, or that the chunks' names state.
         rows_planned: As the intent said; None: no intent is known.
         differences: What was left of the plan, and why.
         confirmed: What the guard had refused and a person confirmed.
@@ -111,6 +131,8 @@ class Deletion:
         archive_due_at: When the archive must let go of relocated rows; None: no period was chosen, or not relocated.
         kept_until: Object Lock or versions keep something of it until then.
         rows_on_hold: Of the differences, rows that a hold keeps.
+        chunks: Of chunk files of Loki, which are counted in chunks: all counts of rows are 0 or None then. Their proof
+            is the object that names them, a row for each chunk; ``deleted_at`` of a reconciled one: when it was found.
     """
 
     operation: Literal["relocation", "deletion", "residual", "litter"]
@@ -129,7 +151,14 @@ class Deletion:
     differences: tuple[RowsKept, ...]
     rows_on_hold: int
     confirmed: tuple[str, ...]
-    method: Literal["compared_in_transaction", "reconciled", "all_versions", "unnamed_objects"]
+    method: Literal[
+        "compared_in_transaction",
+        "reconciled",
+        "all_versions",
+        "unnamed_objects",
+        "chunks_compared",
+        "chunks_reconciled",
+    ]
     deleted_at: datetime
     run: str
     tool: str
@@ -144,6 +173,7 @@ class Deletion:
     archive_due_at: datetime | None
     kept_until: datetime | None
     size_bytes: int
+    chunks: ChunkFiles | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +285,9 @@ class ChunkFacts:
     Attributes:
         superseded: Chunks that waited for a deletion request, which Loki has carried out.
         rows_deleted: Left out because somebody asked Loki to delete them.
+        files_deleted, files_deleted_bytes: Chunk files that the archive has and that were deleted in the period.
+        files_reconciled: Of them, found gone by a run after the one that had deleted them and died.
+        files_announced: At the period's end, chunks whose deletion is announced and not accounted for.
     """
 
     chunks_archived: int
@@ -270,6 +303,10 @@ class ChunkFacts:
     quarantined_in_period: int
     released_in_period: int
     quarantined: tuple[Quarantined, ...]
+    files_deleted: int
+    files_deleted_bytes: int
+    files_reconciled: int
+    files_announced: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import archiver.reports
 from archiver.model import StepOutcome, Verdict
 from archiver.reports.catalogue import CATALOGUE
 from archiver.reports.compose import FIELD_LABELS, FIGURES
-from archiver.reports.model import Level
+from archiver.reports.model import ChunkFiles, Deletion, Level
+from archiver.reports.summary import LABEL_WIDTH
 from archiver.reports.vvt import KNOWN_MEASURES
 from archiver.reports.words import REASONS, Words
 from tests.reports.test_files import november
@@ -40,7 +42,8 @@ USED = {
     *(f"gap.{state}" for state in ("not_configured", "not_recorded")),
     *(f"place.{place}" for place in ("source", "archive")),
     *(f"operation.{name}" for name in ("relocation", "deletion", "residual", "litter")),
-    *(f"method.{name}" for name in ("compared_in_transaction", "reconciled", "all_versions", "unnamed_objects")),
+    *(f"method.{name}" for name in get_args(get_type_hints(Deletion)["method"])),
+    *(f"kept.{name}" for name in get_args(get_type_hints(ChunkFiles)["why_kept"]) if name),
     *(f"chart.{name}" for name in ("archived", "relocated", "deleted", "days", "months")),
     *(f"exit.{status}" for status in (0, 1, 2, 3, 4, 5, 6, 75, 130)),
     *(f"step.{outcome}" for outcome in StepOutcome if outcome is not StepOutcome.DONE),
@@ -77,6 +80,11 @@ def test_both_languages_tell_the_same_facts() -> None:
 def test_every_remark_and_change_has_its_words() -> None:
     assert {f"remark.{code}" for code in REMARKS} == {key for key in CATALOGUE if key.startswith("remark.")}
     assert {f"change.{code}" for code in CHANGES} == {key for key in CATALOGUE if key.startswith("change.")}
+
+
+def test_every_measure_has_room_on_a_terminal() -> None:
+    labels = [text for key, message in CATALOGUE.items() if key.startswith("measure.") for text in message]
+    assert [label for label in labels if len(label) > LABEL_WIDTH] == []
 
 
 def test_numbers_and_times_are_written_as_each_language_does() -> None:

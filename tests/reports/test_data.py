@@ -18,7 +18,7 @@ from archiver.reports.model import Report
 from archiver.reports.period import month_of
 from tests.reports.test_files import CONTEXT, november
 from tests.support.archive import ARCHIVE_ID, SIGNER
-from tests.support.story import signed
+from tests.support.story import chunk_list, signed
 
 RECORD_FIELDS = {
     "report number": ["number"],
@@ -51,6 +51,12 @@ RECORD_FIELDS = {
     "proof: check before deletion": ["facts.datasets[].deletions[].proofs[].verified_at"],
     "method": ["facts.datasets[].deletions[].method"],
     "executing instance": ["facts.datasets[].deletions[].run", "facts.datasets[].deletions[].tool"],
+    "chunk files: planned, done, kept": [
+        "facts.datasets[].deletions[].chunks.planned",
+        "facts.datasets[].deletions[].chunks.done",
+        "facts.datasets[].deletions[].chunks.kept",
+    ],
+    "chunk files: check before deletion": ["facts.datasets[].deletions[].chunks.proven_at"],
     "negative check": ["facts.datasets[].deletions[].rows_left", "facts.datasets[].observations[].rows_overdue"],
     "residual copies": ["facts.datasets[].residuals[].name", "facts.datasets[].residuals[].until"],
     "residual copies: archive, object lock": [
@@ -151,6 +157,26 @@ def test_the_csv_file_has_a_line_for_each_deletion() -> None:
         CONTEXT.store,
         "end of the window",
     )
+
+
+def test_chunk_files_are_lines_of_the_csv_file_that_count_chunks() -> None:
+    lines = csv.DictReader(io.StringIO(csv_bytes(november()).decode(), newline=""))
+    files = [line for line in lines if line["chunks_planned"]]
+    assert [(line["chunks_planned"], line["chunks_done"], line["chunks_kept"]) for line in files] == [
+        ("6", "6", "0"),
+        ("6", "4", "2"),
+        ("5", "3", "2"),
+        ("2", "2", "0"),
+    ]
+    assert {(line["operation"], line["storage_place"], line["rows_done"]) for line in files} == {
+        ("relocation", "loki: loki", "not recorded")
+    }
+    assert files[1]["difference_reasons"].startswith("2 chunks could not be deleted")
+    assert files[2]["difference_reasons"].startswith("2 chunks were still there: the run")
+    assert files[2]["checked_before"] < files[2]["deleted_at"]
+    assert (files[0]["size_bytes"], files[0]["proof_sha256"]) == (str(6 * 4_096), chunk_list("gone 18", 6).sha256)
+    gaps = {gap.field: gap.state for gap in november().gaps}
+    assert gaps["facts.datasets[loki].deletions[].rows_done"] == "not_recorded"
 
 
 def test_no_text_in_the_csv_file_is_a_formula() -> None:

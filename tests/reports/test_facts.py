@@ -8,6 +8,8 @@ import pytest
 
 from archiver.model import (
     DATED_MAX,
+    ChunksDeleted,
+    ChunksDeletionIntended,
     Event,
     Expired,
     ExpireIntended,
@@ -25,7 +27,7 @@ from archiver.reports.model import Level, Report
 from archiver.reports.period import Period, closed_at, day_of, instant_of, month_of, span
 from tests.reports.test_files import november
 from tests.support.archive import ARCHIVE_ID, SIGNER
-from tests.support.story import AUDIT, DAY, EVENTS, LOKI, exported, rules, signed, slot
+from tests.support.story import AUDIT, DAY, EVENTS, LOKI, chunk_list, exported, rules, signed, slot
 
 NOVEMBER_1 = datetime(2026, 11, 1, tzinfo=UTC)
 BEGUN = Initialised(archive_id=ARCHIVE_ID, format=1, ordering="conditional", public_key=SIGNER.public_key)
@@ -193,6 +195,57 @@ def test_what_a_lock_keeps_is_named_until_it_is_gone(until: datetime, code: str)
     (first, second) = free.facts.datasets[0].deletions
     assert (first.operation, second.operation, second.rows_left) == ("deletion", "residual", 0)
     assert free.facts.datasets[0].rows_deleted == 50
+
+
+def test_deleted_chunk_files_are_moved_and_add_up() -> None:
+    told = november().facts.datasets[2]
+    lines = [(line.chunks, line.method, line.operation) for line in told.deletions if line.chunks is not None]
+    proven = [chunks.proven_at for chunks, *_ in lines]
+    assert [(chunks.planned, chunks.done, chunks.kept, chunks.why_kept, *rest) for chunks, *rest in lines] == [
+        (6, 6, 0, "", "chunks_compared", "relocation"),
+        (6, 4, 2, "not_deleted", "chunks_compared", "relocation"),
+        (5, 3, 2, "run_died", "chunks_reconciled", "relocation"),
+        (2, 2, 0, "", "chunks_compared", "relocation"),
+    ]
+    assert [at and at.day for at in proven] == [18, 19, 23, 24]
+    sizes = [line.size_bytes for line in told.deletions]
+    assert told.chunks is not None
+    assert (told.chunks.files_deleted, told.chunks.files_reconciled, told.chunks.files_announced) == (15, 3, 0)
+    assert told.chunks.files_deleted_bytes == sum(sizes) == 15 * 4_096
+    assert {one.code: one.now for one in november().measures}["files_deleted"] == 15
+    first = told.deletions[0]
+    named = chunk_list("gone 18", 6)
+    assert [(proof.key, proof.sha256, proof.rows) for proof in first.proofs] == [(named.key, named.sha256, 6)]
+    assert (first.oldest, first.newest) == ("2026-09-21T14:13:20.000Z", "2026-09-21T14:23:20.000Z")
+    assert first.due_from == datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC) + 30 * DAY
+    assert first.archive_due_at == datetime(2026, 9, 22, tzinfo=UTC) + 365 * DAY
+    assert first.residuals[0].until == first.deleted_at + 7 * DAY
+
+
+def chunk_files(kept: int, at: datetime, intent_seq: int) -> list[tuple[datetime, list[Event]]]:
+    """Five chunk files announced, and gone but for some."""
+    intent = ChunksDeletionIntended(dataset=LOKI, plan="0" * 64, list=chunk_list("announced", 5))
+    named = chunk_list("gone", 5 - kept) if kept < 5 else None
+    gone = ChunksDeleted(dataset=LOKI, intent_seq=intent_seq, list=named, size_bytes=9, kept=kept)
+    return [(at, [intent]), (at + timedelta(minutes=1), [gone])]
+
+
+def test_chunk_files_that_stayed_are_named_until_all_are_gone() -> None:
+    some = report(chunk_files(2, NOVEMBER_1, 1))
+    assert [one.facts for one in some.remarks if one.code == "files_kept"] == [{"chunks": 2}]
+    none = report(chunk_files(5, NOVEMBER_1, 1))
+    (line,) = none.facts.datasets[2].deletions
+    assert line.chunks is not None
+    assert (line.chunks.done, line.residuals, line.archive_due_at) == (0, (), None)
+    assert [proof.key for proof in line.proofs] == [chunk_list("announced", 5).key]
+    both = report([*chunk_files(2, NOVEMBER_1, 1), *chunk_files(0, NOVEMBER_1 + DAY, 3)])
+    assert "files_kept" not in codes(both)
+
+
+def test_chunk_files_that_were_announced_and_not_accounted_for_are_named() -> None:
+    told = report(chunk_files(0, NOVEMBER_1, 1)[:1])
+    assert [one.facts for one in told.remarks if one.code == "files_open"] == [{"chunks": 5}]
+    assert told.facts.datasets[2].chunks is not None
 
 
 def test_rules_of_the_ledger_win_over_those_of_the_configuration() -> None:

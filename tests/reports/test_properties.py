@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import jsonschema
@@ -17,6 +18,8 @@ from archiver.model import (
     ZERO_HASH,
     AnchorAdopted,
     ChunkQuarantined,
+    ChunksDeleted,
+    ChunksDeletionIntended,
     ChunksGone,
     ChunkShare,
     ChunksWaiting,
@@ -72,6 +75,7 @@ TIMES = st.one_of(
     st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - as asked for
 )
 COUNTS = st.integers(0, 2**40)
+MILLISECONDS = st.integers(-(2**53) + 1, 2**53 - 1)
 DAYS = st.integers(0, 400).map(lambda n: BEGIN - timedelta(days=200 - n))
 SLOTS = st.builds(
     Slot,
@@ -151,6 +155,7 @@ LOOSE: st.SearchStrategy[Event] = st.one_of(
     st.builds(SchemaChanged, dataset=NAMES, version=COUNTS, schema=WORDS, columns=st.lists(st.builds(Column, name=WORDS, source_type=WORDS, archive_type=WORDS), max_size=3).map(tuple), time_column=WORDS, key_columns=st.just(()), accepted=st.booleans()),
     st.builds(ChunksGone, dataset=NAMES, list=st.builds(chunk_list, WORDS, COUNTS), cause=st.sampled_from(["lost", "deletion"])),
     st.builds(ChunksWaiting, dataset=NAMES, list=st.none(), reasons=st.lists(st.builds(ChunkShare, reason=WORDS, chunks=COUNTS), max_size=2).map(tuple)),
+    st.builds(ChunksDeletionIntended, dataset=NAMES, plan=WORDS, list=st.builds(chunk_list, WORDS, st.integers(1, 9)), confirmed=st.lists(WORDS, max_size=2).map(tuple)),
     st.builds(ChunkQuarantined, dataset=NAMES, chunk=WORDS, key=WORDS, size_bytes=COUNTS, sha256=st.sampled_from("pq"), reason=WORDS),
     st.builds(QuarantineReleased, dataset=NAMES, sha256=st.sampled_from("pq"), reason=WORDS),
     st.builds(SweepIntended, keys=st.lists(WORDS, max_size=2).map(tuple)),
@@ -164,7 +169,8 @@ def follow(draw: st.DrawFn, holdings: Holdings) -> Event:
     purges = [(name, seq, share.slot) for name, held in holdings.datasets.items() for seq, intent in held.open_purges.items() for share in intent.slots if share.slot in held.slots]  # fmt: skip
     expiring = [(name, key) for name, held in holdings.datasets.items() for key in held.expiring]
     held_keys = [(name, one.segment.key) for name, one in holdings.segments()]
-    kind = draw(st.integers(0, 2))
+    files = [(name, seq, intent.list) for name, held in holdings.datasets.items() for seq, intent in held.chunks.open_deletions.items()]  # fmt: skip
+    kind = draw(st.integers(0, 3))
     if kind == 0 and purges:
         name, seq, slot = draw(st.sampled_from(purges))
         return Purged(dataset=name, intent_seq=seq, slot=slot, rows=draw(COUNTS), kept=draw(KEPT), state=draw(STATES), reconciled=draw(st.booleans()), snapshot_at=draw(TIMES))  # fmt: skip
@@ -174,6 +180,11 @@ def follow(draw: st.DrawFn, holdings: Holdings) -> Event:
     if kind == 2 and held_keys:
         name, key = draw(st.sampled_from(held_keys))
         return ExpireIntended(dataset=name, plan=draw(WORDS), keys=(key,), confirmed=())
+    if kind == 3 and files:
+        name, seq, announced = draw(st.sampled_from(files))
+        done = draw(st.integers(0, announced.chunks))
+        named = replace(chunk_list(f"gone {seq}", done), from_ms=draw(MILLISECONDS), through_ms=draw(MILLISECONDS)) if done else None  # fmt: skip
+        return ChunksDeleted(dataset=name, intent_seq=seq, list=named, size_bytes=draw(COUNTS), kept=announced.chunks - done, reconciled=draw(st.booleans()))  # fmt: skip
     return draw(LOOSE)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from archiver.ledger import SignedEntry, encode_entry
 from archiver.model import (
@@ -11,6 +12,8 @@ from archiver.model import (
     ChunkList,
     ChunkQuarantined,
     ChunksArchived,
+    ChunksDeleted,
+    ChunksDeletionIntended,
     ChunksGone,
     ChunkShare,
     ChunksWaiting,
@@ -234,6 +237,7 @@ def _steps() -> Iterator[tuple[datetime, Sequence[Event]]]:
     number = 0
     at = BEGIN + DAY
     sizes: dict[datetime, int] = {}
+    died: list[int] = []
     while at < END:
         if at.date() in {datetime(2026, 11, 8, tzinfo=UTC).date(), datetime(2026, 11, 9, tzinfo=UTC).date()}:
             at += DAY
@@ -247,6 +251,9 @@ def _steps() -> Iterator[tuple[datetime, Sequence[Event]]]:
             yield step
             seq += 1
         for step in _leaving(at, sizes, seq):
+            yield step
+            seq += 1
+        for step in _files_leaving(at, seq, died):
             yield step
             seq += 1
         yield at + timedelta(minutes=20), [_checked(at), _ended(at, number)]
@@ -353,6 +360,39 @@ def _leaving(at: datetime, sizes: dict[datetime, int], seq: int) -> Iterator[tup
                 kept_until=datetime(2026, 12, 24, tzinfo=UTC) if old.day == 24 else None,
             )
         ]  # fmt: skip
+
+
+def _files_leaving(at: datetime, seq: int, died: list[int]) -> Iterator[tuple[datetime, list[Event]]]:
+    """Chunk files go: all of them, not all of them, and by a run that dies, so that the next one accounts for it.
+
+    ``died``: entries of runs that died before they accounted for what they had announced.
+    """
+    later = at + timedelta(minutes=12)
+    after = later + timedelta(minutes=1)
+
+    def intended(chunks: int, **given: Any) -> list[Event]:
+        named = chunk_list(f"announced {at.day}", chunks)
+        return [ChunksDeletionIntended(dataset=LOKI, plan=digest("files", at.day), list=named, **given)]
+
+    def gone(chunks: int, intent_seq: int, **given: Any) -> list[Event]:
+        named = chunk_list(f"gone {at.day}", chunks) if chunks else None
+        return [ChunksDeleted(dataset=LOKI, intent_seq=intent_seq, list=named, size_bytes=chunks * 4_096, **given)]
+
+    if (at.year, at.month) != (2026, 11):
+        return
+    if at.day == 18:
+        yield later, intended(6)
+        yield after, gone(6, seq)
+    elif at.day == 19:
+        yield later, intended(6, confirmed=("loki: 42% of its chunks would go at once, at most 30% may",))
+        yield after, gone(4, seq, kept=2)
+    elif at.day == 23:
+        died.append(seq)
+        yield later, intended(5)
+    elif at.day == 24:
+        yield later, gone(3, died.pop(), kept=2, reconciled=True)
+        yield after, intended(2)
+        yield after + timedelta(minutes=1), gone(2, seq + 1)
 
 
 def _checked(at: datetime) -> StackChecked:
