@@ -136,6 +136,8 @@ def _proven(of: DatasetFacts) -> Iterator[Remark]:
         yield _remark("purge_open", dataset=of.name, rows=of.purges_open)
     if of.expiries_open:
         yield _remark("expiry_open", dataset=of.name, objects=of.expiries_open)
+    if of.parts_waiting:
+        yield _remark("parts_open", dataset=of.name, objects=of.parts_waiting)
     if of.objects_locked and of.locked_until is None:
         yield _remark("kept_without_end", dataset=of.name, objects=of.objects_locked)
     elif of.objects_locked and of.locked_until is not None:

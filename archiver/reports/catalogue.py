@@ -176,6 +176,14 @@ CATALOGUE: Mapping[str, Message] = {
     "action.expiry_open": Message(
         "Der nächste `archiver expire --execute` vollendet sie.", "The next `archiver expire --execute` completes it."
     ),
+    "remark.parts_open": Message(
+        "{objects|Objekt ist durch ein umgeschriebenes ersetzt, aber|Objekte sind durch umgeschriebene ersetzt, aber} noch nicht als entfernt bestätigt.",
+        "{objects|object was replaced by a rewritten one and is|objects were replaced by rewritten ones and are} not confirmed as removed.",
+    ),
+    "action.parts_open": Message(
+        "Der nächste `archiver compact --execute` entfernt, was noch da ist, sobald der Speicher es zulässt.",
+        "The next `archiver compact --execute` removes what is still there, once the store lets it.",
+    ),
     "remark.kept_until": Message(
         "Von {objects|gelöschten Objekt|gelöschten Objekten} bleibt etwas bis {until}, weil der Speicher es sperrt (Object Lock).",
         "Something of {objects|deleted object|deleted objects} remains until {until}, because the store locks it (Object Lock).",
@@ -546,6 +554,27 @@ CATALOGUE: Mapping[str, Message] = {
     "label.quarantine": Message("Quarantäne", "Quarantine"),
     "column.chunk": Message("Chunk", "Chunk"),
     "column.reason": Message("Grund", "Reason"),
+    "section.rewrites": Message("Umgeschrieben ohne Änderung des Inhalts", "Rewritten without change of content"),
+    "text.rewrites": Message(
+        "Mehrere Objekte eines Zeitfensters wurden durch weniger ersetzt. Die neuen wurden zurückgelesen und Zeile für Zeile"
+        " mit den alten verglichen, bevor sie galten; keine Zeile kam dazu, keine ging, und keine Frist beginnt neu. Die"
+        " alten Objekte werden danach mit allen Fassungen entfernt. Prüfsummen der alten stehen in der JSON-Fassung.",
+        "Several objects of a window were replaced by fewer. The new ones were read back and compared with the old row by"
+        " row before they counted; no row was added, none went, and no period begins anew. The old objects are removed"
+        " afterwards with all their versions. The hashes of the old are in the JSON file.",
+    ),
+    "label.parts_removed": Message("Ersetzte Objekte entfernt", "Replaced objects removed"),
+    "parts": Message(
+        "{objects|Objekt|Objekte}, {size}, mit {versions|Fassung|Fassungen}",
+        "{objects|object|objects}, {size}, with {versions|version|versions}",
+    ),
+    "label.parts_waiting": Message("Ersetzt und noch nicht entfernt", "Replaced and not yet removed"),
+    "parts.count": Message("{objects|Objekt|Objekte}", "{objects|object|objects}"),
+    "parts.not_yet": Message("noch nicht", "not yet"),
+    "column.rewritten_at": Message("Umgeschrieben (UTC)", "Rewritten (UTC)"),
+    "column.objects_before": Message("Objekte davor", "Objects before"),
+    "column.objects_after": Message("Objekte danach und SHA-256", "Objects after, and SHA-256"),
+    "column.parts_removed_at": Message("Alte entfernt (UTC)", "Old ones removed (UTC)"),
     "section.files": Message("Gelöschte Chunk-Dateien", "Deleted chunk files"),
     "text.files": Message(
         "Die Dateien lagen in einem Verzeichnis, das kein Loki liest. Vor jeder Löschung wurde jede Zeile jedes Chunks mit"

@@ -36,6 +36,7 @@ from archiver.reports.model import (
     Observation,
     Remark,
     Report,
+    Rewrite,
     RunFacts,
     SchemaChange,
 )
@@ -246,6 +247,8 @@ def _dataset(report: Report, of: DatasetFacts, words: Words) -> Iterator[Section
         yield Section(f"schema-{name}", words.t("section.schema"), (_schema(of.schema_changes, words),), 2)
     if of.chunks is not None:
         yield Section(f"chunks-{name}", words.t("section.chunks"), _chunks(of.chunks, words), 2)
+    if of.rewrites or of.parts_removed or of.parts_waiting:
+        yield Section(f"rewrites-{name}", words.t("section.rewrites"), _rewrites(of, words), 2)
     if _deletes_files(of):
         yield Section(f"files-{name}", words.t("section.files"), _files(of, words), 2)
 
@@ -568,6 +571,54 @@ def _schema(found: Sequence[SchemaChange], words: Words) -> Block:
             Column(words.t("column.schema_change"), 5),
         ),
         tuple(rows),
+    )
+
+
+def _rewrites(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    items = [
+        (
+            words.t("label.parts_removed"),
+            cells(
+                words.t(
+                    "parts",
+                    objects=of.parts_removed,
+                    size=words.size(of.parts_removed_bytes),
+                    versions=of.parts_versions_deleted,
+                )
+            ),
+        )
+    ]
+    if of.parts_waiting:
+        waiting = cells(words.t("parts.count", objects=of.parts_waiting), tone="warn")
+        items.append((words.t("label.parts_waiting"), waiting))
+    blocks: list[Block] = [Paragraph(words.t("text.rewrites"), "muted"), Facts(tuple(items))]
+    if of.rewrites:
+        shown, hidden = shortened([_rewrite(one, words) for one in of.rewrites])
+        columns = (
+            Column(words.t("column.rewritten_at"), 3),
+            Column(words.t("column.slot"), 3),
+            Column(words.t("column.rows"), 2, right=True),
+            Column(words.t("column.objects_before"), 2, right=True),
+            Column(words.t("column.objects_after"), 8),
+            Column(words.t("column.parts_removed_at"), 3),
+            Column(words.t("column.entry"), 2, right=True),
+        )
+        blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
+    return tuple(blocks)
+
+
+def _rewrite(one: Rewrite, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    return (
+        cells(words.moment(one.at)),
+        cells(one.slot, tone="code"),
+        cells(words.number(one.rows)),
+        cells(words.number(len(one.replaced)), words.size(sum(proof.size_bytes for proof in one.replaced))),
+        (
+            *(Cell(text, "code") for proof in one.segments for text in (proof.key, proof.sha256)),
+            Cell(words.size(sum(proof.size_bytes for proof in one.segments))),
+        ),
+        cells(words.moment(one.removed_at)) if one.removed_at else (Cell(words.t("parts.not_yet"), "warn"),),
+        cells(str(one.entry_seq)),
     )
 
 

@@ -27,6 +27,7 @@ from archiver.reports.gathering import (
     nominal,
     oldest_of,
     residuals_of,
+    rewrites_of,
 )
 from archiver.reports.model import (
     Archived,
@@ -147,6 +148,11 @@ def _dataset(of: Collector, holdings: Holdings, name: str) -> DatasetFacts:
         residuals=() if last is None else residuals_of(of.rules_at(holdings), last),
         objects_locked=len(held.residuals),
         locked_until=lock_end(max(held.residuals.values(), default=DATED_MAX)),
+        rewrites=rewrites_of(sums),
+        parts_removed=sums.parts["removed"],
+        parts_removed_bytes=sums.parts["size_bytes"],
+        parts_versions_deleted=sums.parts["versions"],
+        parts_waiting=len(held.replaced),
     )
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from archiver import layout
-from archiver.holdings import Holdings, SlotHoldings
+from archiver.holdings import HeldSegment, Holdings, SlotHoldings
 from archiver.ledger import SignedEntry
 from archiver.model import (
     DATED_MAX,
@@ -21,6 +21,7 @@ from archiver.model import (
     ChunksDeleted,
     ChunksDeletionIntended,
     ChunksGone,
+    Compacted,
     Dataset,
     DatasetRules,
     Entry,
@@ -30,6 +31,7 @@ from archiver.model import (
     HoldPlaced,
     HoldReleased,
     Observed,
+    PartsRemoved,
     Purged,
     PurgeIntended,
     QuarantineReleased,
@@ -50,6 +52,7 @@ from archiver.reports.model import (
     Observation,
     Proof,
     Residual,
+    Rewrite,
     RunFacts,
     SchemaChange,
     StackFacts,
@@ -82,6 +85,9 @@ class Sums:
     chunks: Counter[str] = field(default_factory=Counter)
     scrubbed: Counter[tuple[str, str]] = field(default_factory=Counter)
     losses: list[ChunkLoss] = field(default_factory=list)
+    rewrites: list[Rewrite] = field(default_factory=list)
+    parts: Counter[str] = field(default_factory=Counter)
+    parts_removed_at: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -228,17 +234,7 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
             entry_sha256=signed.hash,
             intent_seq=event.intent_seq,
             plan_sha256=intent.plan if intent else "",
-            proofs=tuple(
-                Proof(
-                    key=one.segment.key,
-                    size_bytes=one.segment.size_bytes,
-                    sha256=one.segment.sha256,
-                    rows=one.segment.rows,
-                    verified_at=one.verified_at,
-                    is_deep=one.verified_deep_at is not None,
-                )
-                for one in segments
-            ),
+            proofs=tuple(_proof(one) for one in segments),
             rows_left=event.state.rows,
             checked_at=event.snapshot_at,
             residuals=residuals_of(to.rules_at(holdings), event.snapshot_at),
@@ -293,17 +289,7 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
                 entry_sha256=signed.hash,
                 intent_seq=intent_seq,
                 plan_sha256=intent.plan if intent else "",
-                proofs=tuple(
-                    Proof(
-                        key=one.segment.key,
-                        size_bytes=one.segment.size_bytes,
-                        sha256=one.segment.sha256,
-                        rows=one.segment.rows,
-                        verified_at=one.verified_at,
-                        is_deep=one.verified_deep_at is not None,
-                    )
-                    for one in objects
-                ),
+                proofs=tuple(_proof(one) for one in objects),
                 rows_left=None if event.kept_until else 0,
                 checked_at=entry.at,
                 residuals=(*residuals_of(to.rules_at(holdings), entry.at), *_locked(event)),
@@ -319,6 +305,51 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
         to.datasets[event.dataset].deletions.append(
             _unnamed(to, holdings, signed, again, operation="residual", dataset=event.dataset, locked=_locked(event))
         )
+
+
+def _proof(of: HeldSegment) -> Proof:
+    return Proof(
+        key=of.segment.key,
+        size_bytes=of.segment.size_bytes,
+        sha256=of.segment.sha256,
+        rows=of.segment.rows,
+        verified_at=of.verified_at,
+        is_deep=of.verified_deep_at is not None,
+    )
+
+
+def _compacted(to: Collector, holdings: Holdings, signed: SignedEntry, event: Compacted) -> None:
+    known = holdings.dataset(event.dataset).slots.get(event.slot)
+    held = {one.segment.key: one for one in (known.segments if known else ())}
+    at, seq = signed.entry.at, signed.entry.seq
+    to.datasets[event.dataset].rewrites.append(
+        Rewrite(
+            at=at,
+            slot=str(event.slot),
+            rows=event.rows,
+            replaced=tuple(_proof(held[key]) for key in event.replaced if key in held),
+            segments=tuple(_proof(HeldSegment(one, seq, at, at, at)) for one in event.segments),
+            removed_at=None,
+            entry_seq=seq,
+            entry_sha256=signed.hash,
+        )
+    )
+
+
+def _parts_removed(to: Collector, _: Holdings, signed: SignedEntry, event: PartsRemoved) -> None:
+    sums = to.datasets[event.dataset]
+    sums.parts.update(removed=len(event.keys), size_bytes=event.size_bytes, versions=event.versions_deleted)
+    sums.parts_removed_at.update(dict.fromkeys(event.keys, signed.entry.at))
+
+
+def rewrites_of(sums: Sums) -> tuple[Rewrite, ...]:
+    """Those of the period, each with when the last of the objects before it was gone."""
+    found = []
+    for one in sums.rewrites:
+        ends = [sums.parts_removed_at.get(proof.key) for proof in one.replaced]
+        known = [end for end in ends if end is not None]
+        found.append(replace(one, removed_at=max(known)) if known and len(known) == len(ends) else one)
+    return tuple(found)
 
 
 def _locked(event: Expired) -> tuple[Residual, ...]:
@@ -569,6 +600,8 @@ _TAKE: Mapping[type[object], Callable[[Collector, Holdings, SignedEntry, Any], N
     Verified: _verified,
     Purged: _purged,
     Expired: _expired,
+    Compacted: _compacted,
+    PartsRemoved: _parts_removed,
     Swept: _swept,
     RunEnded: _run,
     StackChecked: _stack,

@@ -259,6 +259,27 @@ class SchemaChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """Parts of a slot were replaced by fewer ones that hold the same rows: nothing was moved, nothing deleted.
+
+    Attributes:
+        rows: Before and after: each was compared, and is there as often.
+        replaced: The objects before, as the ledger knew them.
+        segments: The objects after, read back and compared when the entry was written.
+        removed_at: When the last of the objects before had left the store; None: not by the period's end.
+    """
+
+    at: datetime
+    slot: str
+    rows: int
+    replaced: tuple[Proof, ...]
+    segments: tuple[Proof, ...]
+    removed_at: datetime | None
+    entry_seq: int
+    entry_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkLoss:
     """Chunks that vanished before they were archived."""
 
@@ -323,6 +344,9 @@ class DatasetFacts:
         residuals: Kinds of copies that outlive a deletion, each with its end counted from the period's last deletion.
         objects_locked, locked_until: Objects that left the archive and of which the store keeps something at the
             period's end (Object Lock), and until when; None: nobody says.
+        parts_removed, parts_removed_bytes, parts_versions_deleted: Objects that a rewriting had replaced, those of
+            earlier periods included, and that left the store in the period, with their versions.
+        parts_waiting: Replaced objects whose removal is not accounted for at the period's end.
     """
 
     name: str
@@ -348,6 +372,11 @@ class DatasetFacts:
     residuals: tuple[Residual, ...]
     objects_locked: int
     locked_until: datetime | None
+    rewrites: tuple[Rewrite, ...]
+    parts_removed: int
+    parts_removed_bytes: int
+    parts_versions_deleted: int
+    parts_waiting: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

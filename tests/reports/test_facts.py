@@ -10,11 +10,13 @@ from archiver.model import (
     DATED_MAX,
     ChunksDeleted,
     ChunksDeletionIntended,
+    Compacted,
     Event,
     Expired,
     ExpireIntended,
     Initialised,
     Observed,
+    PartsRemoved,
     PurgeIntended,
     RowsKept,
     RunEnded,
@@ -27,7 +29,7 @@ from archiver.reports.model import Level, Report
 from archiver.reports.period import Period, closed_at, day_of, instant_of, month_of, span
 from tests.reports.test_files import november
 from tests.support.archive import ARCHIVE_ID, SIGNER
-from tests.support.story import AUDIT, DAY, EVENTS, LOKI, chunk_list, exported, rules, signed, slot
+from tests.support.story import AUDIT, DAY, EVENTS, LOKI, chunk_list, exported, late_part, rules, signed, slot
 
 NOVEMBER_1 = datetime(2026, 11, 1, tzinfo=UTC)
 BEGUN = Initialised(archive_id=ARCHIVE_ID, format=1, ordering="conditional", public_key=SIGNER.public_key)
@@ -246,6 +248,41 @@ def test_chunk_files_that_were_announced_and_not_accounted_for_are_named() -> No
     told = report(chunk_files(0, NOVEMBER_1, 1)[:1])
     assert [one.facts for one in told.remarks if one.code == "files_open"] == [{"chunks": 5}]
     assert told.facts.datasets[2].chunks is not None
+
+
+def test_rewritten_parts_are_told_and_are_no_deletion() -> None:
+    told = november().facts.datasets[1]
+    (one,) = told.rewrites
+    assert (one.slot, len(one.replaced), len(one.segments)) == ("2026-11-05", 2, 1)
+    assert one.rows == sum(proof.rows for proof in one.replaced) == one.segments[0].rows
+    assert all(proof.sha256 and proof.verified_at for proof in one.replaced)
+    assert one.segments[0].verified_at == one.at
+    assert one.removed_at == one.at + timedelta(minutes=1)
+    assert (told.parts_removed, told.parts_versions_deleted, told.parts_waiting) == (2, 2, 0)
+    assert told.parts_removed_bytes == sum(proof.size_bytes for proof in one.replaced)
+    assert (told.objects_deleted, told.versions_deleted) == (0, 0)
+    assert "2026-11-05" not in {line.slot for line in told.deletions}
+
+
+def test_replaced_objects_that_are_not_gone_are_named_until_they_are() -> None:
+    day = NOVEMBER_1 - 5 * DAY
+    before, late = exported(AUDIT, day, 50, day), late_part(day)
+    parts = (*before.segments, replace(late.segments[0], slot=before.slot))
+    after = exported(AUDIT, day, 90, day).segments
+    keys = tuple(one.key for one in parts)
+    steps: list[tuple[datetime, Sequence[Event]]] = [
+        (day + DAY, [replace(before, segments=parts, rows=90)]),
+        (NOVEMBER_1, [Compacted(dataset=AUDIT, slot=before.slot, replaced=keys, segments=after, rows=90)]),
+        (NOVEMBER_1 + DAY, [PartsRemoved(dataset=AUDIT, keys=keys[:1], size_bytes=9, versions_deleted=3)]),
+    ]
+    some = report(steps)
+    assert [one.facts for one in some.remarks if one.code == "parts_open"] == [{"objects": 1}]
+    assert some.facts.datasets[0].rewrites[0].removed_at is None
+    rest = (NOVEMBER_1 + 2 * DAY, [PartsRemoved(dataset=AUDIT, keys=keys[1:], size_bytes=9, versions_deleted=1)])
+    gone = report([*steps, rest])
+    assert "parts_open" not in codes(gone)
+    assert gone.facts.datasets[0].rewrites[0].removed_at == NOVEMBER_1 + 2 * DAY
+    assert gone.facts.datasets[0].parts_versions_deleted == 4
 
 
 def test_rules_of_the_ledger_win_over_those_of_the_configuration() -> None:

@@ -24,6 +24,7 @@ from archiver.model import (
     ChunkShare,
     ChunksWaiting,
     Column,
+    Compacted,
     DatasetRules,
     Entry,
     Event,
@@ -35,6 +36,7 @@ from archiver.model import (
     HoldReleased,
     Initialised,
     Observed,
+    PartsRemoved,
     Purged,
     PurgeIntended,
     QuarantineReleased,
@@ -170,7 +172,8 @@ def follow(draw: st.DrawFn, holdings: Holdings) -> Event:
     expiring = [(name, key) for name, held in holdings.datasets.items() for key in held.expiring]
     held_keys = [(name, one.segment.key) for name, one in holdings.segments()]
     files = [(name, seq, intent.list) for name, held in holdings.datasets.items() for seq, intent in held.chunks.open_deletions.items()]  # fmt: skip
-    kind = draw(st.integers(0, 3))
+    waiting = [(name, key) for name, held in holdings.datasets.items() for key in held.replaced]
+    kind = draw(st.integers(0, 5))
     if kind == 0 and purges:
         name, seq, slot = draw(st.sampled_from(purges))
         return Purged(dataset=name, intent_seq=seq, slot=slot, rows=draw(COUNTS), kept=draw(KEPT), state=draw(STATES), reconciled=draw(st.booleans()), snapshot_at=draw(TIMES))  # fmt: skip
@@ -185,6 +188,13 @@ def follow(draw: st.DrawFn, holdings: Holdings) -> Event:
         done = draw(st.integers(0, announced.chunks))
         named = replace(chunk_list(f"gone {seq}", done), from_ms=draw(MILLISECONDS), through_ms=draw(MILLISECONDS)) if done else None  # fmt: skip
         return ChunksDeleted(dataset=name, intent_seq=seq, list=named, size_bytes=draw(COUNTS), kept=announced.chunks - done, reconciled=draw(st.booleans()))  # fmt: skip
+    if kind == 4 and held_keys:
+        name, one = draw(st.sampled_from([(name, one.segment) for name, one in holdings.segments()]))
+        after = replace(one, key=f"{one.key}+", size_bytes=draw(COUNTS), sha256=digest(one.key))
+        return Compacted(dataset=name, slot=one.slot, replaced=(one.key,), segments=(after,), rows=one.rows)
+    if kind == 5 and waiting:
+        name, key = draw(st.sampled_from(waiting))
+        return PartsRemoved(dataset=name, keys=(key,), size_bytes=draw(COUNTS), versions_deleted=draw(COUNTS))
     return draw(LOOSE)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from archiver.model import (
     ChunksWaiting,
     Column,
     ColumnPolicy,
+    Compacted,
     DatasetRules,
     Entry,
     Event,
@@ -30,6 +32,7 @@ from archiver.model import (
     HoldReleased,
     Initialised,
     Observed,
+    PartsRemoved,
     PolicyAction,
     Purged,
     PurgeIntended,
@@ -159,6 +162,30 @@ def exported(dataset: str, day: datetime, rows: int, at: datetime, *, tenant: st
     )
 
 
+def late_part(at: datetime) -> Exported:
+    """40 rows that came late to 5 November, as the second part of their day."""
+    added = exported(EVENTS, datetime(2026, 11, 5, tzinfo=UTC), 40, at)
+    (one,) = added.segments
+    segment = replace(one, key=one.key.replace("part-0000", "part-0001"), part=1)
+    return replace(added, segments=(segment,), late=True)
+
+
+def _rewritten(at: datetime) -> Iterator[tuple[datetime, list[Event]]]:
+    """Both parts of 5 November become one, and then they go."""
+    day = datetime(2026, 11, 5, tzinfo=UTC)
+    number = (day - BEGIN + DAY) // DAY
+    before = (*exported(EVENTS, day, (900 + (number * 37) % 300) * 4, at).segments, *late_part(at).segments)
+    rows = sum(one.rows for one in before)
+    after = exported(EVENTS, day, rows, at).segments
+    keys = tuple(one.key for one in before)
+    yield at, [Compacted(dataset=EVENTS, slot=slot(day), replaced=keys, segments=after, rows=rows)]
+    yield at + timedelta(minutes=1), [
+        PartsRemoved(
+            dataset=EVENTS, keys=keys, size_bytes=sum(one.size_bytes for one in before), versions_deleted=len(keys)
+        )
+    ]  # fmt: skip
+
+
 def chunk_list(name: str, chunks: int) -> ChunkList:
     """An object that names chunks."""
     return ChunkList(
@@ -286,6 +313,10 @@ def _once(at: datetime) -> Iterator[tuple[datetime, list[Event]]]:
             )
             for n in (1, 2)
         ]  # fmt: skip
+    if at.date() == datetime(2026, 11, 10, tzinfo=UTC).date():
+        yield early, [late_part(early)]
+    if at.date() == datetime(2026, 11, 21, tzinfo=UTC).date():
+        yield from _rewritten(early)
     if at.date() == datetime(2026, 11, 12, tzinfo=UTC).date():
         yield early, [
             QuarantineReleased(dataset=LOKI, sha256=digest(1), reason="looked at"),
