@@ -166,7 +166,7 @@ LOOSE: st.SearchStrategy[Event] = st.one_of(
 )  # fmt: skip
 
 
-def follow(draw: st.DrawFn, holdings: Holdings) -> Event:
+def follow(draw: st.DrawFn, holdings: Holdings) -> Event:  # noqa: PLR0911 - one for each kind
     """An event that needs others before it, when there are any."""
     purges = [(name, seq, share.slot) for name, held in holdings.datasets.items() for seq, intent in held.open_purges.items() for share in intent.slots if share.slot in held.slots]  # fmt: skip
     expiring = [(name, key) for name, held in holdings.datasets.items() for key in held.expiring]
