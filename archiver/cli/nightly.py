@@ -460,7 +460,14 @@ class _Night:
             token = rules.otlp_token
             headers = {} if token is None else {"x-otlp-token": token.get_secret_value()}
             try:
-                otlp.send(rules.otlp_url, series, at=now, headers=headers, timeout_s=rules.timeout_s)
+                otlp.send(
+                    rules.otlp_url,
+                    series,
+                    at=now,
+                    headers=headers,
+                    timeout_s=rules.timeout_s,
+                    protocol=rules.otlp_protocol,
+                )
             except otlp.NotSent as problem:
                 self.output.warn(str(problem))
 

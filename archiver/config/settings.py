@@ -599,7 +599,12 @@ class MetricsSettings(Section):
         " /var/lib/prometheus/node-exporter/archiver.prom. Unset: not written.",
     )
     otlp_url: str | None = Field(
-        None, description="An OpenTelemetry collector's HTTP address, http://127.0.0.1:4318. Unset: not sent."
+        None,
+        description="An OpenTelemetry collector's address, http://127.0.0.1:4317 for gRPC or http://127.0.0.1:4318 for"
+        " HTTP. Unset: not sent.",
+    )
+    otlp_protocol: Literal["grpc", "http"] | None = Field(
+        None, description="Unset: gRPC where otlp_url has the port 4317, HTTP elsewhere."
     )
     otlp_token: SecretStr | None = Field(None, description="Sent as x-otlp-token, where the collector asks for one.")
     timeout_s: PositiveFloat = Field(10.0, description="A collector that takes longer is a warning, never a failure.")

@@ -1,12 +1,17 @@
 """Pings, alerts and OTLP, against whoever listens: a local server, and a real Alertmanager."""
 
 import json
+import time
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 
 from archiver.telemetry import alert, otlp
 from archiver.telemetry.alert import Alert, AlertNotSent
@@ -113,3 +118,84 @@ def test_the_collector_gets_the_metrics_with_its_token() -> None:
         collector.status = 401
         with pytest.raises(otlp.NotSent, match="answered 401"):
             otlp.send(collector.url, series, at=NOW, headers={}, timeout_s=5)
+
+
+class Collector(metrics_service_pb2_grpc.MetricsServiceServicer):  # type: ignore[misc]
+    """Takes metrics as the collector's receiver does, behind a token as ours may ask for one."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.rejects = 0
+        self.sleep_s = 0.0
+
+    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's own name
+        if dict(context.invocation_metadata()).get("x-otlp-token") != "t":
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")
+        time.sleep(self.sleep_s)
+        self.requests.append(request)
+        answer = metrics_service_pb2.ExportMetricsServiceResponse()
+        answer.partial_success.rejected_data_points = self.rejects
+        return answer
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[Collector, str]]:
+    server, made = grpc.server(ThreadPoolExecutor(1)), Collector()
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(made, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield made, f"http://127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+SERIES: "Series" = {
+    ("archiver_ledger_head_sequence", ()): 7.0,
+    ("archiver_overdue_rows", (("dataset", "logs"),)): 3.0,
+}
+TOKEN = {"x-otlp-token": "t"}
+
+
+def test_the_collector_gets_the_same_over_grpc(collector: tuple[Collector, str]) -> None:
+    made, url = collector
+    otlp.send(url, SERIES, at=NOW, headers=TOKEN, timeout_s=30, protocol="grpc")
+    (request,) = made.requests
+    (of_all,) = request.resource_metrics
+    assert of_all.resource.attributes[0].value.string_value == "archiver"
+    found = {}
+    for metric in of_all.scope_metrics[0].metrics:
+        (point,) = metric.gauge.data_points
+        labels = tuple((one.key, one.value.string_value) for one in point.attributes)
+        found[metric.name, labels] = point.as_double
+        assert point.time_unix_nano == int(NOW.timestamp() * 1_000_000) * 1000
+    assert found == SERIES
+
+
+def test_what_the_collector_refuses_over_grpc_is_said(collector: tuple[Collector, str]) -> None:
+    made, url = collector
+    with pytest.raises(otlp.NotSent, match="answered UNAUTHENTICATED over gRPC"):
+        otlp.send(url, SERIES, at=NOW, headers={}, timeout_s=30, protocol="grpc")
+    made.rejects = 1
+    with pytest.raises(otlp.NotSent, match="refused 1 points"):
+        otlp.send(url, SERIES, at=NOW, headers=TOKEN, timeout_s=30, protocol="grpc")
+    made.sleep_s = 1
+    with pytest.raises(otlp.NotSent, match="answered DEADLINE_EXCEEDED"):
+        otlp.send(url, SERIES, at=NOW, headers=TOKEN, timeout_s=0.1, protocol="grpc")
+    with pytest.raises(otlp.NotSent, match="answered UNAVAILABLE"):
+        otlp.send(f"http://127.0.0.1:{free_port()}", SERIES, at=NOW, headers={}, timeout_s=5, protocol="grpc")
+
+
+def test_what_the_collector_refuses_over_http_is_said() -> None:
+    with listening() as listener:
+        listener.body = b'{"partialSuccess": {"rejectedDataPoints": "2"}}'
+        with pytest.raises(otlp.NotSent, match="refused 2 points"):
+            otlp.send(listener.url, SERIES, at=NOW, headers={}, timeout_s=5)
+        listener.body = b'["thank you"]'
+        otlp.send(listener.url, SERIES, at=NOW, headers={}, timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    ("url", "protocol"),
+    [("http://127.0.0.1:4317", "grpc"), ("http://127.0.0.1:4318", "http"), ("https://collector.example", "http")],
+)
+def test_the_port_says_which_protocol_is_spoken(url: str, protocol: str) -> None:
+    assert otlp.protocol_of(url) == protocol

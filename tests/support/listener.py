@@ -13,11 +13,13 @@ class Listener:
 
     Attributes:
         status: What it answers.
+        body: Likewise.
         heard: Method, path with query, body; in order.
     """
 
     url: str = ""
     status: int = 200
+    body: bytes = b""
     heard: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -36,8 +38,9 @@ def listening() -> Iterator[Listener]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             found.heard.append((self.command, self.path, body))
             self.send_response(found.status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(found.body)))
             self.end_headers()
+            self.wfile.write(found.body)
 
         do_GET = do_POST = do_HEAD = _note  # noqa: N815 - http.server's own names
 
