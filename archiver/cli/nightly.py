@@ -40,6 +40,7 @@ from archiver.operations.nightly import (
     INTERRUPTED,
     PARTIAL,
     NightWork,
+    Skip,
     Skipped,
     Step,
     due_for_verification,
@@ -52,6 +53,7 @@ from archiver.operations.run import Run
 from archiver.operations.verify import VerifyReceipt, VerifyScope, record
 from archiver.operations.verify import verify as check_archive
 from archiver.render import Output
+from archiver.retention import still_there
 from archiver.stack import StackTargets
 from archiver.stack import exit_status as stack_status
 from archiver.telemetry import otlp, textfile
@@ -201,7 +203,7 @@ class _Night:
         if failed is not None:
             raise failed
         if not self._datasets and self.settings.logs() is None:
-            raise Skipped("no dataset is enabled and no Loki store is set")
+            raise Skipped(Skip.NO_DATASET)
         return status
 
     def _verify(self) -> int:
@@ -236,9 +238,9 @@ class _Night:
     def _purge(self) -> int:
         chosen, has_logs = self._purged_datasets(), self.settings.logs() is not None
         if not chosen and not has_logs:
-            raise Skipped("no dataset has a retention in its source")
+            raise Skipped(Skip.NO_SOURCE_PERIOD)
         if not self.execute:
-            raise Skipped("nothing is deleted without --execute")
+            raise Skipped(Skip.NOT_EXECUTED)
         ledger, failed, statuses = self._open, None, set[int]()
         try:
             if chosen:
@@ -263,9 +265,9 @@ class _Night:
     def _expire(self) -> int:
         chosen = [one for one in self._expiring_datasets() if one.archive_retention is not None]
         if not chosen:
-            raise Skipped("no dataset has a retention in the archive")
+            raise Skipped(Skip.NO_ARCHIVE_PERIOD)
         if not self.execute:
-            raise Skipped("nothing is deleted without --execute")
+            raise Skipped(Skip.NOT_EXECUTED)
         run = replace(self.run, jobs=self.settings.verify.jobs)
         return execute_expiry(self.output, self.settings, run, self._open, chosen)
 
@@ -275,14 +277,14 @@ class _Night:
 
     def _compact(self) -> int:
         if not self.execute:
-            raise Skipped("nothing is deleted without --execute")
+            raise Skipped(Skip.NOT_EXECUTED)
         run = replace(self.run, jobs=self.settings.verify.jobs)
         return execute_compaction(self.output, self.settings, run, self._open, self._expiring_datasets())
 
     def _stack_check(self) -> int:
         targets = wiring_stack.stack_targets(self.settings)
         if targets == StackTargets():
-            raise Skipped("no setting names anything to look at")
+            raise Skipped(Skip.NOTHING_NAMED)
         self.findings = wiring_stack.check_targets(targets)
         render_stack.findings(self.output, self.findings, stack_status(self.findings))
         # What cannot be told has findings, a metric and an alert of its own (StackCheckBlind). The night is green all
@@ -291,7 +293,7 @@ class _Night:
 
     def _report(self) -> int:
         if not self.settings.nightly.report:
-            raise Skipped("nightly.report is false")
+            raise Skipped(Skip.NO_REPORT)
         rules = self.settings.report
         today = wiring.now().replace(hour=0, minute=0, second=0, microsecond=0)
         files = wiring_report.write_report(
@@ -373,7 +375,7 @@ class _Night:
         except ArchiverError:
             # The step that needed the source has said what is wrong with it.
             return [source_unseen(one.name) for one in chosen]
-        why = _why_not("purged", purge)
+        why = still_there("purged", purge)
         return [
             source_observed(plan, [one for one in purged if one.dataset == plan.dataset], otherwise=why)
             for plan in plans
@@ -384,7 +386,7 @@ class _Night:
         plans = {
             plan.dataset: plan for plan in expiry_work(self.output, self.settings, self.run, ledger, chosen).plan()
         }
-        why = _why_not("expired", expire)
+        why = still_there("expired", expire)
         return [
             archive_observed(one, ledger.holdings.dataset(one.name), plans.get(one.name), otherwise=why)
             for one in chosen
@@ -482,17 +484,6 @@ class _Night:
             send()
         except PingFailed as problem:
             self.output.warn(str(problem))
-
-
-def _why_not(done: str, step: StepResult) -> str:
-    """Why rows that may go are still there. Never a message: it would be one reason a night, and none to count by."""
-    if step.outcome is StepOutcome.DONE:
-        return f"came since they were {done}"
-    if step.exit_status == 6:  # noqa: PLR2004
-        return f"not {done}: a guard refused"
-    if step.outcome is StepOutcome.SKIPPED:
-        return f"not {done}: {step.reason}"
-    return f"not {done}: the step failed"
 
 
 def _summary(ended: RunEnded, work: NightWork) -> str:

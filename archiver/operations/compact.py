@@ -46,7 +46,7 @@ from archiver.operations.fetch import fetch_segment, has_left
 from archiver.operations.removing import remove_objects
 from archiver.operations.run import Run
 from archiver.parquet import PartWriter, WrittenPart, arrow_schema, check_part, read_batches, written_schema
-from archiver.retention import CompactionPlan, CompactionRules, SlotMerge, holds_on, plan_compaction
+from archiver.retention import CompactionPlan, CompactionRules, Reason, SlotMerge, holds_on, plan_compaction
 
 KEYS_PER_ENTRY_MAX = 1000
 READ_ROWS_MIN = 1024
@@ -152,7 +152,7 @@ class Compact:
             if self._merge(self._datasets[dataset], merge, receipt):
                 self._progress.merge_done(merge)
             else:
-                _count(receipt.left, dataset, "changed by another run meanwhile")
+                _count(receipt.left, dataset, Reason.MEANWHILE)
         receipt.objects_removed += self._remove(receipt)
         return receipt
 

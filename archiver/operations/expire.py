@@ -29,7 +29,7 @@ from archiver.operations.fetch import fetch_segment, left_meanwhile
 from archiver.operations.removing import remove_objects
 from archiver.operations.run import Run
 from archiver.parquet import read_batches
-from archiver.retention import ExpiryPlan, ExpirySlot, holds_on, plan_expiry
+from archiver.retention import ExpiryPlan, ExpirySlot, Reason, holds_on, plan_expiry
 
 T = TypeVar("T")
 
@@ -190,7 +190,7 @@ class Expire:
         going = {one.slot: one for one in slots}
         for one in slots:
             if one.subjects and self._has_subject(dataset, one):
-                _count(receipt.kept, dataset.name, "on hold (a person)", one.rows)
+                _count(receipt.kept, dataset.name, Reason.PERSON_ON_HOLD, one.rows)
                 del going[one.slot]
         leaving: list[HeldSegment] = []
 
@@ -214,7 +214,7 @@ class Expire:
         append_decided(self._ledger, intent)
         left = sum(one.rows for one in going.values()) - sum(held.segment.rows for held in leaving)
         if left:
-            _count(receipt.kept, dataset.name, "changed by another run meanwhile", left)
+            _count(receipt.kept, dataset.name, Reason.MEANWHILE, left)
         if leaving:
             self._delete(dataset.name, leaving, receipt)
 

@@ -8,6 +8,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from archiver.errors import ArchiverError, Interrupted, worst
@@ -24,8 +25,23 @@ INTEGRITY = 4
 INTERRUPTED = 130
 
 
+class Skip(StrEnum):
+    """Why a step is not done tonight, though nothing is wrong with that. The ledger keeps these words."""
+
+    STOPPED = "the run was asked to stop"
+    NO_DATASET = "no dataset is enabled and no Loki store is set"
+    NO_SOURCE_PERIOD = "no dataset has a retention in its source"
+    NO_ARCHIVE_PERIOD = "no dataset has a retention in the archive"
+    NOT_EXECUTED = "nothing is deleted without --execute"
+    NOTHING_NAMED = "no setting names anything to look at"
+    NO_REPORT = "nightly.report is false"
+
+
 class Skipped(Exception):
-    """A step is not done tonight, and nothing is wrong with that. Its text says why."""
+    """A step is not done tonight, and nothing is wrong with that."""
+
+    def __init__(self, why: Skip) -> None:
+        super().__init__(str(why))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +85,7 @@ def run_steps(
     for step in steps:
         blocked = next((name for name in step.needs if not _served(done.get(name), step)), None)
         if stop():
-            result = _skipped(step, "the run was asked to stop", INTERRUPTED)
+            result = _skipped(step, Skip.STOPPED, INTERRUPTED)
         elif blocked is not None:
             result = _skipped(step, f"needs {blocked}, which was not done", 0)
         else:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from archiver.holdings import DatasetHoldings
 from archiver.model import Dataset, Observed, Purged, RowsKept
-from archiver.retention import ExpiryPlan, PurgePlan
+from archiver.retention import ExpiryPlan, PurgePlan, Reason
 
 ON_HOLD = "on hold"
 """How reasons begin that somebody gave on purpose."""
@@ -49,7 +49,7 @@ def _left(rows_due: int, kept: tuple[RowsKept, ...] | None, otherwise: str) -> M
         shares[one.reason] = min(one.rows, left)
         left -= shares[one.reason]
     if left:
-        shares["came or changed since the purge"] = left
+        shares[Reason.SINCE_PURGE] = left
     return shares
 
 

@@ -35,6 +35,7 @@ from archiver.privacy import PrivacyKey
 from archiver.retention import (
     PurgePlan,
     PurgeSlot,
+    Reason,
     due_windows,
     holds_on,
     keep_reason,
@@ -281,7 +282,7 @@ class Purge:
         entry = append_decided(self._ledger, intent)
         open_slots = [] if entry is None else [share.slot for share in _intended(entry).slots]
         for slot in going.keys() - set(open_slots):
-            _count(receipt.kept[dataset.name], "changed by another run meanwhile", going[slot].rows_due)
+            _count(receipt.kept[dataset.name], Reason.MEANWHILE, going[slot].rows_due)
         stopped: ArchiverError | None = None
         for slot in open_slots:
             assert entry is not None

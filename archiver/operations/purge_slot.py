@@ -37,7 +37,7 @@ from archiver.operations.fetch import fetch_segment, left_meanwhile
 from archiver.operations.reading import HeldRows, SourceReader
 from archiver.operations.run import Run
 from archiver.privacy import PrivacyKey
-from archiver.retention import PurgeSlot, holds_on
+from archiver.retention import PurgeSlot, Reason, differs, holds_on
 
 NOTHING_GONE = SourceState(rows=0, digest="0")
 SLICE_MIN = timedelta(milliseconds=1)
@@ -175,7 +175,7 @@ class SlotPurge:
                 for ours, theirs in pairs:
                     kept.update(self._judged(ours, theirs, dataset, held, holds)[1])
             except Partial:
-                kept = Counter({"a hold on a person covers it, and nothing says where persons are named": one.rows_due})
+                kept = Counter({Reason.PERSON_UNNAMED: one.rows_due})
         return tuple(RowsKept(reason=reason, rows=rows) for reason, rows in sorted(kept.items()) if rows)
 
     def archive(self, files: ExitStack, dataset: Dataset, slot: Slot) -> Held:
@@ -343,15 +343,11 @@ class SlotPurge:
         """Which rows of the source are proven by the archive's, and how many stay for which reason."""
         ours, on_hold = self._without_subjects(ours, dataset, holds)
         proof = prove(ours, theirs, held.schema.key_columns)
-        lesser = held.rows.lesser_columns
-        differs = "differs from what is archived: changed since"
-        if lesser:
-            differs += f", or archived under column policies that held less of {', '.join(lesser)}"
         return proof, {
-            "more than one row has the key": proof.duplicate,
-            differs: proof.differing,
-            "not archived: came late": proof.late,
-            "on hold (subject)": on_hold,
+            Reason.DUPLICATE: proof.duplicate,
+            differs(held.rows.lesser_columns): proof.differing,
+            Reason.LATE: proof.late,
+            Reason.SUBJECT_ON_HOLD: on_hold,
         }
 
     def _holds(self, dataset: Dataset, slot: Slot) -> tuple[HoldPlaced, ...]:

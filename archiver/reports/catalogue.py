@@ -286,12 +286,12 @@ CATALOGUE: Mapping[str, Message] = {
         "`archiver run nightly` checks it and records what it found.",
     ),
     "remark.stack_breach": Message(
-        "Monitoring: {check} ist verletzt ({subject}).", "Monitoring: {check} is broken ({subject})."
+        "Monitoring: verletzt ist {check} ({subject}).", "Monitoring: broken: {check} ({subject})."
     ),
     "action.stack_breach": Message("{fix}", "{fix}"),
     "remark.stack_cannot_tell": Message(
-        "Monitoring: {check} konnte nicht festgestellt werden ({subject}).",
-        "Monitoring: {check} could not be told ({subject}).",
+        "Monitoring: nicht feststellbar ist {check} ({subject}).",
+        "Monitoring: could not be told: {check} ({subject}).",
     ),
     "action.stack_cannot_tell": Message("{fix}", "{fix}"),
     "remark.nights_not_recorded": Message("Nächtliche Läufe sind nicht aufgezeichnet.", "No nightly run is recorded."),
@@ -551,6 +551,7 @@ CATALOGUE: Mapping[str, Message] = {
     "label.waiting": Message("Warten", "Waiting"),
     "label.lost": Message("Verloren", "Lost"),
     "label.scrubbed": Message("Aus Zeilen entfernt", "Taken out of lines"),
+    "scrubbed": Message("{pattern}: {lines|Zeile|Zeilen}, {action}", "{pattern}: {lines|line|lines}, {action}"),
     "label.quarantine": Message("Quarantäne", "Quarantine"),
     "column.chunk": Message("Chunk", "Chunk"),
     "column.reason": Message("Grund", "Reason"),
@@ -628,8 +629,8 @@ CATALOGUE: Mapping[str, Message] = {
     "column.run": Message("Lauf", "Run"),
     "column.status": Message("Status", "Status"),
     "column.steps": Message("Schritte, die nicht gelangen", "Steps that did not succeed"),
-    "step.failed": Message("{step} fehlgeschlagen ({status}): {reason}", "{step} failed ({status}): {reason}"),
-    "step.skipped": Message("{step} übersprungen: {reason}", "{step} skipped: {reason}"),
+    "step.failed": Message("{step}: fehlgeschlagen (Status {status})", "{step}: failed (status {status})"),
+    "step.skipped": Message("{step}: übersprungen", "{step}: skipped"),
     "exit.0": Message("erledigt und nachgewiesen", "done and proven"),
     "exit.1": Message("unerwartet", "unexpected"),
     "exit.2": Message("Konfiguration; nichts wurde angerührt", "configuration; nothing was touched"),
@@ -648,7 +649,7 @@ CATALOGUE: Mapping[str, Message] = {
     "label.stack": Message("Prüfung des Monitorings", "Check of the monitoring stack"),
     "section.stack.none": Message("In diesem Zeitraum nicht geprüft.", "Not checked in this period."),
     "stack.checked": Message(
-        "Letzte von {checks|Prüfung|Prüfungen} des Zeitraums: {at}. Zugesagt sind höchstens {promised}. Die Befunde stehen im Wortlaut des Programms (englisch).",
+        "Letzte von {checks|Prüfung|Prüfungen} des Zeitraums: {at}. Zugesagt sind höchstens {promised}. Was in „…“ steht, ist der englische Wortlaut des Programms.",
         "Last of {checks|check|checks} in the period: {at}. Promised are at most {promised}.",
     ),
     "column.check": Message("Prüfung", "Check"),
@@ -695,7 +696,9 @@ CATALOGUE: Mapping[str, Message] = {
     "reason.not_archived": Message("nicht archiviert", "not archived"),
     "reason.not_verified": Message("seit der Archivierung nicht zurückgelesen", "not verified since it was archived"),
     "reason.late": Message("nicht archiviert: kam später dazu", "not archived: came late"),
-    "reason.differs": Message("seit der Archivierung geändert", "differs from what is archived: changed since"),
+    "reason.differs": Message(
+        "weicht vom Archiv ab: seit der Archivierung geändert", "differs from what is archived: changed since"
+    ),
     "reason.duplicate": Message("mehrere Zeilen haben den Schlüssel", "more than one row has the key"),
     "reason.meanwhile": Message("inzwischen von einem anderen Lauf geändert", "changed by another run meanwhile"),
     "reason.purge_open": Message(
@@ -703,7 +706,152 @@ CATALOGUE: Mapping[str, Message] = {
     ),
     "reason.in_source": Message("Zeilen davon sind noch in der Quelle", "rows of it are still in the source"),
     "reason.hold": Message("Löschung ausgesetzt ({reference})", "on hold ({reference})"),
-    "reason.subject": Message("eine Person", "subject"),
+    "reason.subject": Message("Löschung für eine Person ausgesetzt", "on hold for a person"),
+    "reason.person_unnamed": Message(
+        "Löschung für eine Person ausgesetzt, und keine Spalte nennt Personen",
+        "a hold on a person covers it, and nothing says where persons are named",
+    ),
+    "reason.differs_policies": Message(
+        "weicht vom Archiv ab: seit der Archivierung geändert, oder archiviert unter Regeln, die weniger festhielten von {columns}",
+        "differs from what is archived: changed since, or archived under column policies that held less of {columns}",
+    ),
+    "reason.since_purge": Message("seit der Löschung dazugekommen oder geändert", "came or changed since the purge"),
+    "reason.since_purged": Message("seit der Löschung in der Quelle dazugekommen", "came since they were purged"),
+    "reason.since_expired": Message("seit der Löschung im Archiv dazugekommen", "came since they were expired"),
+    "reason.guard": Message("nicht gelöscht: eine Sicherung hat abgelehnt", "not deleted: a guard refused"),
+    "reason.failed": Message("nicht gelöscht: der Schritt ist fehlgeschlagen", "not deleted: the step failed"),
+    "reason.skipped": Message("nicht gelöscht: {why}", "not deleted: {why}"),
+    "waits.due": Message("an der Reihe", "due"),
+    "waits.written": Message("wird noch geschrieben", "still being written"),
+    "waits.deletion": Message("ein Löschverlangen an Loki steht aus", "deletion request pending"),
+    "waits.not_asked": Message("außerhalb der verlangten Grenzen", "outside of the bounds asked for"),
+    "waits.too_large": Message("größer als chunk_size_bytes_max", "larger than chunk_size_bytes_max"),
+    "skip.stopped": Message("der Lauf wurde angehalten", "the run was asked to stop"),
+    "skip.no_dataset": Message(
+        "kein Datenbestand ist eingeschaltet und kein Loki-Speicher genannt",
+        "no dataset is enabled and no Loki store is set",
+    ),
+    "skip.no_source_period": Message(
+        "kein Datenbestand hat eine Frist in seiner Quelle", "no dataset has a retention in its source"
+    ),
+    "skip.no_archive_period": Message(
+        "kein Datenbestand hat eine Frist im Archiv", "no dataset has a retention in the archive"
+    ),
+    "skip.not_executed": Message("ohne --execute wird nichts gelöscht", "nothing is deleted without --execute"),
+    "skip.nothing_named": Message("keine Einstellung nennt etwas zu Prüfendes", "no setting names anything to look at"),
+    "skip.no_report": Message("nightly.report ist ausgeschaltet", "nightly.report is false"),
+    "skip.needs": Message("braucht „{step}“, und das wurde nicht erledigt", "needs {step}, which was not done"),
+    "skip.status": Message("endete mit Status {status}", "ended with exit status {status}"),
+    "skip.unexpected": Message("unerwarteter Fehler {error}", "unexpected {error}"),
+    "guard.anchor": Message(
+        "der Anker war leer, also bürgt nichts dafür, dass das Hauptbuch vollständig war",
+        "the anchor was found empty, so nothing says that the ledger was whole",
+    ),
+    "guard.clocks": Message(
+        "die eigene Uhr sagt {local}, die {place} {told}", "the local clock says {local}, that {place} {told}"
+    ),
+    "guard.jumped": Message(
+        "die eigene Uhr sagt {local}, der letzte Eintrag ist aber von {told}: eine von beiden ist gesprungen",
+        "the local clock says {local}, but the last entry was written {told}: one of them jumped",
+    ),
+    "guard.pause": Message(
+        "{days} Tage lagen zwischen zwei Einträgen, höchstens {limit} dürfen es sein: entweder lief nichts, oder die Uhr ist vorgesprungen",
+        "{days} days passed between two entries, at most {limit} may: either nothing ran, or the clock jumped forward",
+    ),
+    "guard.share": Message(
+        "{dataset}: {share} % {unit} gingen auf einmal, höchstens {limit} % dürfen es",
+        "{dataset}: {share}% {unit} would go at once, at most {limit}% may",
+    ),
+    "guard.place.database": Message("der Datenbank", "of the database"),
+    "guard.place.store": Message("des Speichers", "of the store"),
+    "guard.place.anchor": Message("des Ankers", "of the anchor"),
+    "guard.unit.rows": Message("seiner Zeilen", "of its rows"),
+    "guard.unit.chunks": Message("seiner Chunks", "of its chunks"),
+    "policy.keep": Message("unverändert", "kept as it is"),
+    "policy.drop": Message("entfernt", "dropped"),
+    "policy.hmac": Message("durch schlüsselabhängige Prüfsumme ersetzt", "replaced by a keyed digest"),
+    "policy.truncate_ip": Message("IP-Adresse gekürzt", "IP address shortened"),
+    "residual.recovery": Message("Supabase: Wiederherstellung auf einen Zeitpunkt", "Supabase point-in-time recovery"),
+    "residual.backups": Message("Supabase: tägliche Sicherungen ({plan})", "Supabase daily backups ({plan})"),
+    "measured.length": Message("{length}", "{length}"),
+    "measured.old": Message("{length} alt ({at})", "{length} old ({at})"),
+    "stepname.export": Message("Archivieren", "export"),
+    "stepname.verify": Message("Prüfen", "verify"),
+    "stepname.purge": Message("Löschen in der Quelle", "purge"),
+    "stepname.expire": Message("Löschen im Archiv", "expire"),
+    "stepname.compact": Message("Umschreiben", "compact"),
+    "stepname.stack_check": Message("Prüfung des Monitorings", "stack check"),
+    "stepname.report": Message("Bericht", "report"),
+    "check.alertmanager.check": Message("Alertmanager: die Prüfung selbst", "Alertmanager: the check itself"),
+    "check.alertmanager.reachable": Message("Alertmanager: Erreichbarkeit", "Alertmanager: reachable"),
+    "check.alertmanager.retention": Message(
+        "Alertmanager: Aufbewahrung von Stummschaltungen", "Alertmanager: how long silences are kept"
+    ),
+    "check.compose.check": Message("Compose-Datei: die Prüfung selbst", "Compose file: the check itself"),
+    "check.compose.file": Message("Compose-Datei: Lesbarkeit", "Compose file: can be read"),
+    "check.compose.output": Message(
+        "Ausgaben der Container: Aufbewahrung", "Output of containers: how long it is kept"
+    ),
+    "check.compose.prometheus.retention": Message(
+        "Compose-Datei: Frist von Prometheus nach dem nächsten Start",
+        "Compose file: Prometheus's period after the next start",
+    ),
+    "check.compose.loki.retention": Message(
+        "Compose-Datei: Frist von Loki nach dem nächsten Start", "Compose file: Loki's period after the next start"
+    ),
+    "check.compose.alertmanager.retention": Message(
+        "Compose-Datei: Frist des Alertmanagers nach dem nächsten Start",
+        "Compose file: Alertmanager's period after the next start",
+    ),
+    "check.compose.prometheus.drift": Message(
+        "Compose-Datei: Abweichung vom laufenden Prometheus", "Compose file: differs from the Prometheus that runs"
+    ),
+    "check.compose.loki.drift": Message(
+        "Compose-Datei: Abweichung vom laufenden Loki", "Compose file: differs from the Loki that runs"
+    ),
+    "check.compose.alertmanager.drift": Message(
+        "Compose-Datei: Abweichung vom laufenden Alertmanager", "Compose file: differs from the Alertmanager that runs"
+    ),
+    "check.logs.check": Message("Logverzeichnis: die Prüfung selbst", "Log directory: the check itself"),
+    "check.logs.lines": Message("Logverzeichnis: älteste Zeile", "Log directory: oldest line"),
+    "check.logs.rotation": Message("Logverzeichnis: Rotation", "Log directory: rotation"),
+    "check.loki.check": Message("Loki: die Prüfung selbst", "Loki: the check itself"),
+    "check.loki.chunk_files": Message("Loki: Chunk-Dateien auf dem Datenträger", "Loki: chunk files on disk"),
+    "check.loki.compactor.ran": Message("Loki: letzter Lauf des Compactors", "Loki: last run of the compactor"),
+    "check.loki.oldest_line": Message("Loki: älteste Zeile", "Loki: oldest line"),
+    "check.loki.reachable": Message("Loki: Erreichbarkeit", "Loki: reachable"),
+    "check.loki.retention.enabled": Message("Loki: Löschen eingeschaltet", "Loki: deletion is switched on"),
+    "check.loki.retention.period": Message("Loki: eingestellte Frist", "Loki: configured period"),
+    "check.loki.retention.stream": Message("Loki: Fristen einzelner Streams", "Loki: periods of single streams"),
+    "check.loki.retention.tenant": Message("Loki: Fristen einzelner Mandanten", "Loki: periods of single tenants"),
+    "check.prometheus.check": Message("Prometheus: die Prüfung selbst", "Prometheus: the check itself"),
+    "check.prometheus.agent": Message(
+        "Prometheus-Agent: Aufbewahrung vor dem Weitersenden",
+        "Prometheus agent: how long it holds samples before it sends them",
+    ),
+    "check.prometheus.blocks": Message("Prometheus: Blöcke auf dem Datenträger", "Prometheus: blocks on disk"),
+    "check.prometheus.reachable": Message("Prometheus: Erreichbarkeit", "Prometheus: reachable"),
+    "check.prometheus.remote_write": Message("Prometheus: Kopien bei anderen", "Prometheus: copies elsewhere"),
+    "check.prometheus.retention.observed": Message("Prometheus: ältester Messwert", "Prometheus: oldest sample"),
+    "check.prometheus.retention.setting": Message("Prometheus: eingestellte Frist", "Prometheus: configured period"),
+    "check.prometheus.snapshot": Message(
+        "Prometheus: Momentaufnahmen auf dem Datenträger", "Prometheus: snapshots on disk"
+    ),
+    "check.store.check": Message("Objektspeicher: die Prüfung selbst", "Object store: the check itself"),
+    "check.store.reachable": Message("Objektspeicher: Erreichbarkeit", "Object store: reachable"),
+    "check.store.versions": Message("Objektspeicher: alte Fassungen", "Object store: old versions"),
+    "check.store.lifecycle": Message(
+        "Objektspeicher: Regeln, die von selbst löschen", "Object store: rules that delete by themselves"
+    ),
+    "check.store.lock": Message("Objektspeicher: Sperre (Object Lock)", "Object store: lock (Object Lock)"),
+    "check.store.public": Message("Objektspeicher: öffentlicher Zugriff", "Object store: public access"),
+    "check.supabase.check": Message("Supabase: die Prüfung selbst", "Supabase: the check itself"),
+    "check.supabase.backups": Message("Supabase: Sicherungen", "Supabase: backups"),
+    "check.supabase.jobs": Message(
+        "Supabase: Aufträge, die Zeilen löschen oder kopieren", "Supabase: jobs that delete or copy rows"
+    ),
+    "check.supabase.oldest_row": Message("Supabase: überfällige Zeilen", "Supabase: overdue rows"),
+    "check.supabase.reachable": Message("Supabase: Erreichbarkeit", "Supabase: reachable"),
     # ── Record of processing ──
     "vvt.title": Message("Verzeichnis der Verarbeitungstätigkeiten", "Record of processing activities"),
     "vvt.subtitle": Message(

@@ -132,13 +132,26 @@ def _person(report: Report, words: Words) -> Section:
 
 def remark_note(remark: Remark, words: Words) -> Note:
     """A remark in words."""
+    given = dict(remark.facts)
+    if "check" in given:
+        given["check"] = words.check(str(given["check"]))
+    if "reasons" in given:
+        given["reasons"] = "; ".join(words.reason(one) for one in str(given["reasons"]).split("; "))
+    fix = original(str(given.get("fix", "")), words)
+    given["fix"] = fix.text or words.t("none")
     return Note(
         level=remark.level,
         label=words.t(f"level.{remark.level}"),
         subject=remark.dataset or words.t("archive"),
-        text=words.t(f"remark.{remark.code}", **remark.facts),
-        action=words.t(f"action.{remark.code}", **remark.facts),
+        text=words.t(f"remark.{remark.code}", **given),
+        action=Cell(words.t(f"action.{remark.code}", **given), english=fix.english),
     )
+
+
+def original(text: str, words: Words) -> Cell:
+    """A text of the ledger in this language where its form is known, or else quoted as it is."""
+    told = words.told(text) if text else ""
+    return Cell(told) if told is not None else Cell(words.original(text), english=True)
 
 
 def _changes(report: Report, words: Words) -> Section:
@@ -183,6 +196,10 @@ def _change(change: Change, words: Words) -> str:
             given[name] = words.t(f"finding.{given[name]}")
         elif given.get(name) == "":
             given[name] = words.t("none")
+        elif change.code == "rule_changed":
+            given[name] = words.told(str(given[name])) or given[name]
+    if "check" in given:
+        given["check"] = words.check(str(given["check"]))
     return words.t(f"change.{change.code}", **given)
 
 
@@ -262,7 +279,6 @@ def rule_facts(rule: DatasetRules | None, words: Words, *, deletes_files: bool =
     """The rule of one dataset."""
     if rule is None:
         return Paragraph(words.t("gap.not_configured"), "warn")
-    policies = [f"{one.column}: {one.action}" for one in rule.policies] + list(rule.line_policies)
     items = (
         ("label.place", cells(f"{rule.source}: {rule.place}", tone="code")),
         ("label.rule_source", cells(source_rule(rule, words, deletes_files=deletes_files))),
@@ -271,9 +287,16 @@ def rule_facts(rule: DatasetRules | None, words: Words, *, deletes_files: bool =
         ("label.legal_basis", configured(rule.legal_basis, words)),
         ("label.deletion_class", configured(rule.deletion_class, words)),
         ("label.subject_columns", cells(", ".join(rule.subject_columns) or words.t("none"))),
-        ("label.policies", cells("; ".join(policies) or words.t("none"))),
+        ("label.policies", cells("; ".join(treatments(rule, words)) or words.t("none"))),
     )
     return Facts(tuple((words.t(label), value) for label, value in items))
+
+
+def treatments(rule: DatasetRules, words: Words) -> list[str]:
+    """What is done to columns and lines before they are written."""
+    pairs = [(one.column, str(one.action)) for one in rule.policies]
+    pairs += [(name, action) for name, _, action in (one.partition("=") for one in rule.line_policies)]
+    return [f"{name}: {words.reason(action)}" for name, action in pairs]
 
 
 def source_rule(rule: DatasetRules, words: Words, *, deletes_files: bool = False) -> str:
@@ -516,9 +539,7 @@ def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
         is_chosen = len(known) == len(ends)
         until = cells(words.instant(max(known))) if is_chosen else (Cell(words.t("gap.not_configured"), "warn"),)
         rows.append((cells(words.t("residual.archive")), until))
-    rows += [
-        (cells(one.name), cells(words.instant(one.until) if one.until else words.t("none"))) for one in of.residuals
-    ]
+    rows += [(cells(words.told(one.name) or one.name), cells(_end(one.until, words))) for one in of.residuals]
     if of.objects_locked:
         rows.append((cells(words.t("residual.lock")), cells(_end(of.locked_until, words))))
     if of.rule is not None and of.rule.source == "loki" and not _deletes_files(of):
@@ -637,7 +658,7 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
         ("label.chunks", cells(archived)),
         (
             "label.waiting",
-            tuple(Cell(f"{words.number(count)}: {reason}", english=True) for reason, count in chunks.waiting.items())
+            cells(*(f"{words.number(count)}: {words.reason(reason)}" for reason, count in chunks.waiting.items()))
             or nothing,
         ),
         (
@@ -650,14 +671,20 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
         ),
         (
             "label.scrubbed",
-            cells(*(f"{one.pattern}={one.action}: {words.number(one.lines)}" for one in chunks.scrubbed)) or nothing,
+            cells(
+                *(
+                    words.t("scrubbed", pattern=one.pattern, lines=one.lines, action=words.reason(one.action))
+                    for one in chunks.scrubbed
+                )
+            )
+            or nothing,
         ),
         ("label.quarantine", cells(words.number(len(chunks.quarantined)))),
     )
     blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
     if chunks.quarantined:
         rows: Rows = [
-            (cells(one.chunk, one.sha256, tone="code"), (Cell(one.reason, english=True),)) for one in chunks.quarantined
+            (cells(one.chunk, one.sha256, tone="code"), (original(one.reason, words),)) for one in chunks.quarantined
         ]
         shown, hidden = shortened(rows)
         columns = (Column(words.t("column.chunk"), 3), Column(words.t("column.reason"), 3))
@@ -820,16 +847,18 @@ def _runs(report: Report, words: Words) -> Section:
 
 def _run(run: RunFacts, words: Words) -> tuple[tuple[Cell, ...], ...]:
     meaning = f"exit.{run.exit_status}"
-    told = []
+    told: list[Cell] = []
     for step in run.steps:
         if step.outcome is StepOutcome.FAILED:
-            told.append(words.t("step.failed", step=step.step, status=str(step.exit_status), reason=step.reason))
+            told.append(Cell(words.t("step.failed", step=words.step(step.step), status=str(step.exit_status))))
         elif step.outcome is StepOutcome.SKIPPED:
-            told.append(words.t("step.skipped", step=step.step, reason=step.reason))
+            told.append(Cell(words.t("step.skipped", step=words.step(step.step)), "muted"))
+        if step.outcome is not StepOutcome.DONE and step.reason:
+            told.append(original(step.reason, words))
     return (
         cells(words.moment(run.started_at), run.command),
         cells(str(run.exit_status), words.t(meaning) if meaning in CATALOGUE else ""),
-        cells(*told) or cells(words.t("none")),
+        tuple(told) or cells(words.t("none")),
     )
 
 
@@ -850,11 +879,11 @@ def _stack(report: Report, words: Words) -> Section:
     rows: Rows = [
         (
             cells(words.t(f"finding.{one.verdict}"), tone=TONES[one.verdict]),
-            (Cell(one.check, "code"), Cell(one.subject, "muted", english=True)),
-            (Cell(one.promised or words.t("none"), english=True),),
-            (Cell(one.configured or words.t("none"), english=True),),
-            (Cell(one.in_force or words.t("none"), english=True),),
-            (Cell(one.observed or words.t("none"), english=True),),
+            (Cell(words.check(one.check)), Cell(one.subject, "muted", english=True)),
+            *(
+                (original(text, words) if text else Cell(words.t("none")),)
+                for text in (one.promised, one.configured, one.in_force, one.observed)
+            ),
         )
         for one in sorted(stack.findings, key=lambda one: order.index(one.verdict))
     ]

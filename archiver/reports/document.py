@@ -81,13 +81,13 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A remark: how much it weighs, what is the matter, what to do."""
+    """A remark: how much it weighs, what is the matter, what to do. ``action.english``: as for any cell."""
 
     level: Level
     label: str
     subject: str
     text: str
-    action: str
+    action: Cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,11 +121,16 @@ def _block(block: Block, title: str) -> Iterator[str]:
             for note in block.items:
                 yield (
                     f'<li class="{note.level}"><div class="tag">{escape(note.label)} · {escape(note.subject)}</div>'
-                    f'<div class="what">{_prose(note.text)}</div><div class="next">→ {_prose(note.action)}</div></li>'
+                    f'<div class="what">{_prose(note.text)}</div><div class="next">→ {_action(note.action)}</div></li>'
                 )
             yield "</ol>"
         case _:
             assert_never(block)
+
+
+def _action(action: Cell) -> str:
+    told = _prose(action.text)
+    return f'<span lang="en">{told}</span>' if action.english else told
 
 
 def _prose(text: str) -> str:

@@ -26,7 +26,7 @@ def _lines(report: Report, words: Words) -> Iterator[str]:
         note = remark_note(remark, words)
         mark = {Level.BROKEN: "!!", Level.ATTENTION: "! ", Level.KEPT: "  "}[remark.level]
         yield f"{mark} {note.subject}: {note.text}"
-        yield f"   → {note.action}"
+        yield f"   → {note.action.text}"
     if report.remarks:
         yield ""
     yield f"{'':<{LABEL_WIDTH}}{words.t('column.before'):>{NUMBER_WIDTH}}{words.t('column.now'):>{NUMBER_WIDTH}}"

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from archiver.model import RulesStated
-from archiver.reports.compose import archive_rule, configured, source_rule
+from archiver.reports.compose import archive_rule, configured, source_rule, treatments
 from archiver.reports.document import Block, Cell, Document, Facts, Paragraph, Section, cells
 from archiver.reports.html import html
 from archiver.reports.pdf import pdf
@@ -169,14 +169,14 @@ def _monitoring(record: ProcessingRecord, words: Words) -> Section:
 
 def _copy(text: str, words: Words) -> str:
     name, _, days = text.rpartition("=")
-    return f"{name}: {words.duration(int(float(days) * 86_400))}"
+    return f"{words.told(name) or name}: {words.duration(int(float(days) * 86_400))}"
 
 
 def _measures(record: ProcessingRecord, words: Words) -> Iterator[Block]:
     for name in KNOWN_MEASURES:
         yield Paragraph(words.t(f"vvt.measure.{name}"))
     for rule in record.rules.datasets:
-        policies = [f"{one.column}: {one.action}" for one in rule.policies] + list(rule.line_policies)
+        policies = treatments(rule, words)
         if policies:
             told = words.t("vvt.measure.policies", policies="; ".join(policies))
             yield Paragraph(f"{rule.dataset}: {told}")

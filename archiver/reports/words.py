@@ -1,6 +1,7 @@
 """A language: its texts, and how it writes numbers and times. No locale of this machine is asked."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -9,26 +10,90 @@ from archiver.model import RowsKept
 from archiver.reports.catalogue import CATALOGUE
 from archiver.reports.model import Fact
 from archiver.reports.period import LOCAL_ZONE, Period, instant_of
+from archiver.retention import Reason
 
 Language = Literal["de", "en"]
 DAY_S = 86_400
 HOUR_S = 3600
 _PLURAL = re.compile(r"\{(\w+)\|([^|{}]*)\|([^|{}]*)\}")
 _PLAIN = re.compile(r"\{(\w+)\}")
-_HOLD = re.compile(r"on hold \((.*)\)", re.DOTALL)
 
-REASONS = {
-    "nothing tells one row from another (no key)": "reason.no_key",
-    "not archived": "reason.not_archived",
-    "not verified since it was archived": "reason.not_verified",
-    "not archived: came late": "reason.late",
-    "differs from what is archived: changed since": "reason.differs",
-    "more than one row has the key": "reason.duplicate",
-    "changed by another run meanwhile": "reason.meanwhile",
-    "a purge of its source is not accounted for yet": "reason.purge_open",
-    "rows of it are still in the source": "reason.in_source",
+REASONS: Mapping[str, str] = {
+    Reason.NO_KEY: "reason.no_key",
+    Reason.NOT_ARCHIVED: "reason.not_archived",
+    Reason.NOT_VERIFIED: "reason.not_verified",
+    Reason.LATE: "reason.late",
+    Reason.DIFFERS: "reason.differs",
+    Reason.DUPLICATE: "reason.duplicate",
+    Reason.SINCE_PURGE: "reason.since_purge",
+    Reason.MEANWHILE: "reason.meanwhile",
+    Reason.PURGE_OPEN: "reason.purge_open",
+    Reason.IN_SOURCE: "reason.in_source",
+    Reason.SUBJECT_ON_HOLD: "reason.subject",
+    Reason.PERSON_ON_HOLD: "reason.subject",
+    Reason.PERSON_UNNAMED: "reason.person_unnamed",
+    "still being written": "waits.written",
+    "deletion request pending": "waits.deletion",
+    "outside of the bounds asked for": "waits.not_asked",
+    "larger than chunk_size_bytes_max": "waits.too_large",
+    "due": "waits.due",
+    "the run was asked to stop": "skip.stopped",
+    "no dataset is enabled and no Loki store is set": "skip.no_dataset",
+    "no dataset has a retention in its source": "skip.no_source_period",
+    "no dataset has a retention in the archive": "skip.no_archive_period",
+    "nothing is deleted without --execute": "skip.not_executed",
+    "no setting names anything to look at": "skip.nothing_named",
+    "nightly.report is false": "skip.no_report",
+    "the anchor was found empty, so nothing says that the ledger was whole": "guard.anchor",
+    "keep": "policy.keep",
+    "drop": "policy.drop",
+    "hmac": "policy.hmac",
+    "truncate_ip": "policy.truncate_ip",
+    "Supabase point-in-time recovery": "residual.recovery",
 }
-"""Reasons as the ledger has them, in English. One that is not here is quoted as it is."""
+"""What the ledger says in English, and which text of the catalogue says the same."""
+
+_CLOCK = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(form, re.DOTALL), key)
+    for form, key in (
+        (r"on hold \((?P<reference>.*)\)", "reason.hold"),
+        (
+            rf"{re.escape(Reason.DIFFERS)}, or archived under column policies that held less of (?P<columns>.*)",
+            "reason.differs_policies",
+        ),
+        (r"came since they were purged", "reason.since_purged"),
+        (r"came since they were expired", "reason.since_expired"),
+        (r"not (?:purged|expired): a guard refused", "reason.guard"),
+        (r"not (?:purged|expired): the step failed", "reason.failed"),
+        (r"not (?:purged|expired): (?P<why>.*)", "reason.skipped"),
+        (r"needs (?P<step>\w+), which was not done", "skip.needs"),
+        (r"ended with exit status (?P<status>-?\d+)", "skip.status"),
+        (r"unexpected (?P<error>\w+)", "skip.unexpected"),
+        (
+            rf"the local clock says (?P<local>{_CLOCK}), the (?P<place>database|store|anchor)'s (?P<told>{_CLOCK})",
+            "guard.clocks",
+        ),
+        (
+            rf"the local clock says (?P<local>{_CLOCK}), but the last entry was written (?P<told>{_CLOCK}): .*",
+            "guard.jumped",
+        ),
+        (
+            r"(?P<days>\d+) days passed between two entries, at most (?P<limit>\d+) may: .*",
+            "guard.pause",
+        ),
+        (
+            r"(?P<dataset>.+): (?P<share>\d+)% of its (?P<unit>\w+) would go at once, at most (?P<limit>\d+)% may",
+            "guard.share",
+        ),
+        (r"Supabase daily backups \((?P<plan>\w+)\)", "residual.backups"),
+        (r"(?P<length>-?\d+(?:\.\d+)? (?:d|h|min|s))", "measured.length"),
+        (r"(?P<length>-?\d+(?:\.\d+)? (?:d|h|min|s)) old \((?P<at>[0-9: -]+ UTC)\)", "measured.old"),
+    )
+)
+"""The same for what has something in it. What is no name or number is put into words by itself."""
+
+UNITS = {"d": ("Tag", "Tage"), "h": ("Std.", "Std."), "min": ("Min.", "Min."), "s": ("Sek.", "Sek.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +194,50 @@ class Words:
             return f"{period.since.month:02d}/{period.since.year}" if self.language == "de" else period.label
         return self.day(period.since.date()) if period.kind == "day" else self.bounds(period)
 
-    def reason(self, text: str) -> str:
-        """A reason of the ledger in this language, as far as it is known."""
+    def told(self, text: str) -> str | None:
+        """What the ledger says in English, in this language; None: it is no form that is known."""
         if text in REASONS:
             return self.t(REASONS[text])
-        held = _HOLD.fullmatch(text)
-        if held is None:
+        for form, key in FORMS:
+            if (match := form.fullmatch(text)) is not None:
+                return self.t(key, **{name: self._part(name, part) for name, part in match.groupdict().items()})
+        return None
+
+    def _part(self, name: str, text: str) -> str:
+        if name == "why":
+            return self.reason(text)
+        if name == "step":
+            return self.step(text)
+        if name in ("place", "unit"):
+            return self.t(f"guard.{name}.{text}") if f"guard.{name}.{text}" in CATALOGUE else text
+        if name == "length":
+            return self._length(text)
+        if name == "at":
+            return self.text_instant(text.removesuffix(" UTC").replace(" ", "T") + ":00Z")
+        return text
+
+    def _length(self, text: str) -> str:
+        """``31.2 d`` as this language writes it."""
+        if self.language == "en":
             return text
-        reference = self.t("reason.subject") if held[1] in ("subject", "a person") else held[1]
-        return self.t("reason.hold", reference=reference)
+        amount, unit = text.split(" ")
+        return f"{amount.replace('.', ',')} {UNITS[unit][amount != '1']}"
+
+    def reason(self, text: str) -> str:
+        """A reason of the ledger in this language; where it is no known form, its original wording in quotes."""
+        return self.told(text) or self.original(text)
+
+    def original(self, text: str) -> str:
+        """A text that nobody translated, marked as such."""
+        return f"„{text}“" if self.language == "de" and text else text
+
+    def step(self, name: str) -> str:
+        """A step of a run."""
+        return self.t(f"stepname.{name}") if f"stepname.{name}" in CATALOGUE else name
+
+    def check(self, name: str) -> str:
+        """What a check of the stack looked at, with its stable name."""
+        return f"{self.t(f'check.{name}')} ({name})" if f"check.{name}" in CATALOGUE else name
 
     def kept(self, shares: tuple[RowsKept, ...]) -> str:
         """Reasons with their numbers."""

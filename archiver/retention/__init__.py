@@ -20,6 +20,7 @@ from archiver.retention.guard import Clocks, GuardRules, guard
 from archiver.retention.holds import holds_on
 from archiver.retention.policies import holds_less
 from archiver.retention.purge import Overdue, PurgePlan, PurgeSlot, due_windows, keep_reason, overdue, plan_purge
+from archiver.retention.reasons import Reason, differs, on_hold, still_there
 from archiver.retention.windows import window_at
 
 __all__ = [
@@ -36,20 +37,24 @@ __all__ = [
     "Overdue",
     "PurgePlan",
     "PurgeSlot",
+    "Reason",
     "SlotMerge",
     "archive_due_at",
     "census_bounds",
+    "differs",
     "due_windows",
     "guard",
     "holds_less",
     "holds_on",
     "is_future",
     "keep_reason",
+    "on_hold",
     "overdue",
     "plan_compaction",
     "plan_expiry",
     "plan_export",
     "plan_purge",
     "same_state",
+    "still_there",
     "window_at",
 ]

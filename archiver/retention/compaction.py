@@ -8,6 +8,7 @@ from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
 from archiver.model import Dataset, HoldPlaced, Slot
 from archiver.retention.expiry import archive_due_at
 from archiver.retention.export import LeftSlot
+from archiver.retention.reasons import Reason, on_hold
 
 PARTS_PER_MERGE_MAX = 64
 """So many files are read side by side."""
@@ -119,9 +120,9 @@ def keep_reason(
         return "late rows may still come to it"
     if holds:
         # Its rows would be the same, but whoever placed it may have noted down the objects and their digests.
-        return f"on hold ({', '.join(sorted({hold.reference or hold.hold for hold in holds}))})"
+        return on_hold(holds)
     if held.is_purging(known.slot):
-        return "a purge of its source is not accounted for yet"
+        return Reason.PURGE_OPEN
     due_at = archive_due_at(dataset, known)
     if due_at is not None and due_at <= now:
         return "it is due to leave the archive"

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
 from archiver.model import Dataset, HoldPlaced, Slot
+from archiver.retention.reasons import Reason, on_hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +116,10 @@ def keep_reason(dataset: Dataset, known: SlotHoldings, holds: Sequence[HoldPlace
     """Why a slot that is due stays in the archive; empty when it may go."""
     whole = [hold for hold in holds if hold.subject is None]
     if whole:
-        return f"on hold ({', '.join(sorted(hold.reference or hold.hold for hold in whole))})"
+        return on_hold(whole)
     if is_purging:
-        return "a purge of its source is not accounted for yet"
+        return Reason.PURGE_OPEN
     if dataset.source_retention is not None and known.state is not None and known.state.rows:
         # The archive is the only proof that they may be deleted there.
-        return "rows of it are still in the source"
+        return Reason.IN_SOURCE
     return ""

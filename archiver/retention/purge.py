@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from archiver.holdings import DatasetHoldings, SlotHoldings
 from archiver.model import Dataset, HoldPlaced, RowsKept, Slot, SourceState, Window
+from archiver.retention.reasons import Reason, on_hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +153,12 @@ def plan_purge(
 def keep_reason(known: SlotHoldings | None, holds: Sequence[HoldPlaced], *, has_key: bool) -> str:
     """Why no row of a slot may leave its source; empty when each may that is proven."""
     if not has_key:
-        return "nothing tells one row from another (no key)"
+        return Reason.NO_KEY
     if known is None or not known.segments:
-        return "not archived"
+        return Reason.NOT_ARCHIVED
     if any(held.verified_at is None for held in known.segments):
-        return "not verified since it was archived"
+        return Reason.NOT_VERIFIED
     whole = [hold for hold in holds if hold.subject is None]
     if whole:
-        return f"on hold ({', '.join(sorted(hold.reference or hold.hold for hold in whole))})"
+        return on_hold(whole)
     return ""

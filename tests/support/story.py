@@ -355,7 +355,7 @@ def _leaving(at: datetime, sizes: dict[datetime, int], seq: int) -> Iterator[tup
         yield later, [
             PurgeIntended(
                 dataset=name, plan=digest("plan", name, day), slots=(SlotShare(slot=slot(day), rows=count),),
-                confirmed=("42 % of its rows would go at once, at most 30% may",) if day.day == 23 and name == AUDIT else (),
+                confirmed=(f"{AUDIT}: 42% of its rows would go at once, at most 30% may",) if day.day == 23 and name == AUDIT else (),
             )
             for name, count in names
         ]  # fmt: skip

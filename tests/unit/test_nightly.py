@@ -23,6 +23,7 @@ from archiver.model import (
     Window,
 )
 from archiver.operations.nightly import (
+    Skip,
     Skipped,
     Step,
     due_for_verification,
@@ -91,7 +92,7 @@ def test_a_step_that_fails_stops_only_those_that_need_it(problem: Exception, sta
 
 
 def test_what_has_nothing_to_do_is_no_failure() -> None:
-    found, _ = spend(Step(name="expire", work=lambda: raising(Skipped("no retention is chosen"))))
+    found, _ = spend(Step(name="expire", work=lambda: raising(Skipped(Skip.NO_ARCHIVE_PERIOD))))
     assert (found["expire"].outcome, found["expire"].exit_status) == (StepOutcome.SKIPPED, 0)
     assert night_status(found.values()) == 0
 
