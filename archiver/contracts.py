@@ -13,7 +13,7 @@ Whatever a neighbour's library raises is translated at the adapter's edge into a
   - this machine's disk is full                        → LocalResourceError
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +24,8 @@ from archiver.model import Checkpoint, Dataset, SourceState, TableSchema, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from archiver.errors import ArchiverError
 
 
 # ── Stores ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +181,22 @@ class ObjectStore(Protocol):
 
         Raises:
             OutcomeUnknown: No answer came; ask again, deleting twice is harmless.
+        """
+        ...
+
+    def delete_many(self, keys: Sequence[str], *, at_once: int) -> "Mapping[str, Removal | ArchiverError]":
+        """Delete each key as ``delete`` does, then look whether anybody still finds it. One failure stops no other key.
+
+        Args:
+            keys: Any number, each once.
+            at_once: How many questions may be open at a time. A store may be asked about many keys with one.
+
+        Returns:
+            For each key what was done, or why that is not done or not known: the errors of ``delete``, and
+            ``IntegrityError`` where the object was deleted and is still found. In the order of ``keys``.
+
+        Raises:
+            IntegrityError: One of them is no key. Nothing was deleted.
         """
         ...
 

@@ -15,7 +15,7 @@ The waits have full jitter, so that several workers that were throttled together
 import functools
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -211,6 +211,36 @@ class RetryingStore:
     def delete(self, key: str) -> Removal:
         """Deleting twice is harmless; the counts of an attempt that went unanswered are lost."""
         return self.policy.call(lambda: self.inner.delete(key), repeatable=True)
+
+    def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
+        """Asks again for those keys only that were not answered; every key that was answered renews the policy.
+
+        Raises:
+            TransientError, OutcomeUnknown: Some stayed unanswered.
+        """
+        settled: dict[str, Removal | ArchiverError] = {}
+
+        def attempt() -> None:
+            unsettled: list[TransientError | OutcomeUnknown] = []
+            results = self.inner.delete_many([key for key in keys if key not in settled], at_once=at_once)
+            for key, result in results.items():
+                if isinstance(result, TransientError | OutcomeUnknown):
+                    unsettled.append(result)
+                else:
+                    settled[key] = result
+            if unsettled:
+                # What may have been done outweighs what was not.
+                raise next((error for error in unsettled if isinstance(error, OutcomeUnknown)), unsettled[0])
+
+        while True:
+            before = len(settled)
+            try:
+                self.policy.call(attempt, repeatable=True)
+            except (TransientError, OutcomeUnknown):
+                if len(settled) == before:
+                    raise
+            else:
+                return {key: settled[key] for key in keys}
 
     def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
         """All at once: there are few, and their listing has no place to go on from."""

@@ -66,7 +66,7 @@ class ExpireReceipt:
 
 
 class ExpireProgress(Protocol):
-    """Somebody who watches. Called from several threads; must not raise."""
+    """Somebody who watches. Must not raise."""
 
     def planned(self, objects: int) -> None:
         """So many are to go."""

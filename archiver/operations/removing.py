@@ -1,14 +1,13 @@
 """Objects leave the store: with every version, and looked for afterwards."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from archiver.contracts import ObjectStore, Removal
 from archiver.errors import AccessDenied, ArchiverError, IntegrityError, Partial
 
 DELETIONS_AT_ONCE = 16
-"""Unless one job was asked for: deleting is waiting for a store's answers, three for each object."""
+"""Unless one job was asked for: deleting is waiting for a store's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +30,22 @@ def remove_objects(
 
     Args:
         still: What an object that the store refuses to delete still is, for the message.
-        gone: Called from several threads with the key of each that is deleted.
+        gone: Called with the key of each that is deleted.
 
     Raises:
         TransientError, OutcomeUnknown: The store stayed away; deleting again is harmless.
     """
-
-    def one(key: str) -> Removal | ArchiverError:
-        try:
-            removal = store.delete(key)
-        except AccessDenied as problem:
-            return Partial(f"{problem.message}; {still}", hint=problem.hint)
-        if store.stat(key) is not None:
-            return IntegrityError(
-                f"{key}: was deleted, and {store.location} still has it; it is not accounted for as gone",
-                hint="another program writes there, or the store is inconsistent: look at it, then run again",
-            )
-        gone(key)
-        return removal
-
-    workers = jobs if jobs == 1 else max(jobs, DELETIONS_AT_ONCE)
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="remove") as pool:
-        results = dict(zip(keys, pool.map(one, keys), strict=True))
-    return Removed(
-        {key: result for key, result in results.items() if isinstance(result, Removal)},
-        [result for result in results.values() if isinstance(result, ArchiverError)],
-    )
+    removed = Removed({}, [])
+    results = store.delete_many(keys, at_once=jobs if jobs == 1 else max(jobs, DELETIONS_AT_ONCE))
+    for key, result in results.items():
+        match result:
+            case Removal():
+                removed.removals[key] = result
+                gone(key)
+            case AccessDenied():
+                removed.problems.append(Partial(f"{result.message}; {still}", hint=result.hint))
+            case IntegrityError():
+                removed.problems.append(result)
+            case _:
+                raise result
+    return removed

@@ -18,7 +18,7 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +39,7 @@ from archiver.errors import (
     OutcomeUnknown,
     TransientError,
 )
+from archiver.stores.deleting import delete_each
 from archiver.stores.keys import check_key
 
 if TYPE_CHECKING:
@@ -372,6 +373,12 @@ class LocalStore:
                 ) from error
             raise translate(error, f"{self.location}/{key}", "it was not deleted") from error
         return Removal(versions_deleted=deleted)
+
+    def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
+        """See ``contracts.ObjectStore``."""
+        for key in keys:
+            check_key(key)
+        return delete_each(self, keys, at_once=at_once)
 
     def _unlink_temporary_names(self, status: os.stat_result) -> None:
         """Remove second names of a file: a writer that died right after its link left one under ``.tmp/``."""

@@ -1,17 +1,15 @@
 """Objects in a bucket, through boto3; nothing else in the project knows it.
 
-  - A small object is one PUT, a large one a multipart upload, sent part by part in order with one part in memory.
-    Neither is visible before it is whole.
-  - ``If-None-Match: *`` goes with every PutObject and CompleteMultipartUpload where the store honours it
-    (``conditional``, which ``probe`` finds out). On 412 or 409 what stands there is read back and compared: the same
-    bytes are success, which is how a PUT whose reply was lost is repaired.
-  - A multipart upload is aborted when the store answered with an error. When CompleteMultipartUpload went
-    unanswered it is left alone: it may be about to become the object, and a store that only links the parts
-    together would lose them. ``pending_uploads`` shows it.
-  - Deleting removes every version and every delete marker. A store that knows no versions gets a plain delete.
-  - botocore's own retries are off; ``retry`` wraps the store.
-
-``refuse`` is the one place where what botocore raises becomes an error of ours.
+- A small object is one PUT, a large one a multipart upload, sent part by part in order with one part in memory.
+  Neither is visible before it is whole.
+- ``If-None-Match: *`` goes with every PutObject and CompleteMultipartUpload where the store honours it
+  (``conditional``, which ``probe`` finds out). On 412 or 409 what stands there is read back and compared: the same
+  bytes are success, which is how a PUT whose reply was lost is repaired.
+- A multipart upload is aborted when the store answered with an error. When CompleteMultipartUpload went
+  unanswered it is left alone: it may be about to become the object, and a store that only links the parts
+  together would lose them. ``pending_uploads`` shows it.
+- Deleting removes every version and every delete marker. A store that knows no versions gets a plain delete.
+- botocore's own retries are off; ``retry`` wraps the store.
 """
 
 import base64
@@ -20,7 +18,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -46,7 +44,10 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import DATED_MAX
+from archiver.stores.deleting import delete_each
 from archiver.stores.keys import check_key
+from archiver.stores.s3_bulk import DELETE_BATCH_MAX, Bulk, delete_in_bulk
+from archiver.stores.s3_errors import BUCKET_HINT, FAILURES, THROTTLED, Taken, Unsupported, one_line, refuse
 from archiver.stores.s3_lifecycle import default_lock, lifecycle_rules
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ T = TypeVar("T")
 MIB: Final = 1 << 20
 PART_BYTES_MIN: Final = 5 * MIB
 PARTS_MAX: Final = 10_000
-DELETE_BATCH_MAX: Final = 1000
-"""S3's own limits: every part but the last, parts of one upload, keys of one DeleteObjects."""
+"""S3's own limits: every part but the last, parts of one upload."""
 
 STREAM_BUFFER_BYTES: Final = MIB
 
@@ -123,198 +123,6 @@ class S3Options:
             )
 
 
-# ── botocore's errors ──────────────────────────────────────────────────────────────────────────────────────────
-
-# By name, along the class's ancestors: botocore adds classes from release to release, and this must import with all.
-CREDENTIALS: Final = frozenset(
-    """
-    CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError NoCredentialsError
-    PartialCredentialsError RefreshWithMFAUnsupportedError SSOError TokenRetrievalError UnknownCredentialError
-    UnknownTokenProviderError
-    """.split()  # noqa: SIM905 (one name a line would be three screens)
-)
-NOT_SENT: Final = frozenset(
-    {"CapacityNotAvailableError", "ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError"}
-)
-UNANSWERED: Final = frozenset(
-    """
-    AwsChunkedWrapperError ChecksumError ConnectionError FlexibleChecksumError HTTPClientError IncompleteReadError
-    SSLError UnseekableStreamError
-    """.split()  # noqa: SIM905 (one name a line would be three screens)
-)
-SETTINGS: Final = frozenset(
-    """
-    ApiVersionNotFoundError BaseEndpointResolverError ConfigNotFound ConfigParseError DataNotFoundError
-    EndpointDiscoveryException EndpointProviderError InvalidChecksumConfigError InvalidConfigError
-    InvalidDNSNameError InvalidDefaultsMode InvalidEndpointConfigurationError
-    InvalidEndpointDiscoveryConfigurationError InvalidExpressionError InvalidHostLabelError InvalidIMDSEndpointError
-    InvalidIMDSEndpointModeError InvalidProxiesConfigError InvalidRetryConfigurationError
-    InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError InvalidSTSRegionalEndpointsConfigError
-    MD5UnavailableError MissingDependencyException MissingParametersError OperationNotPageableError PaginationError
-    ParamValidationError ProfileNotFound ServiceNotInRegionError StubResponseError UnknownClientMethodError
-    UnknownRegionError UnknownServiceStyle UnknownSignatureVersionError UnsupportedOutpostResourceError
-    UnsupportedS3AccesspointConfigurationError UnsupportedS3ArnError UnsupportedS3ConfigurationError
-    UnsupportedS3ControlArnError UnsupportedS3ControlConfigurationError UnsupportedServiceProtocolsError
-    UnsupportedSignatureVersionError ValidationError WaiterConfigError WaiterError
-    """.split()  # noqa: SIM905 (one name a line would be three screens)
-)
-
-_THROTTLED: Final = frozenset(
-    """
-    BandwidthLimitExceeded OperationAborted ProvisionedThroughputExceededException RequestLimitExceeded
-    RequestThrottled RequestTimeout ServerBusy ServiceUnavailable SlowDown SlowDownRead SlowDownWrite Throttling
-    ThrottlingException TooManyRequests TooManyRequestsException
-    """.split()  # noqa: SIM905 (one name a line would be three screens)
-)
-_DAMAGED: Final = frozenset({"BadDigest", "IncompleteBody", "InvalidDigest", "XAmzContentSHA256Mismatch"})
-_OTHER_REGION: Final = frozenset(
-    {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
-)
-_WRONG_KEYS: Final = frozenset(
-    """
-    ExpiredToken InvalidAccessKeyId InvalidSecurity InvalidToken NotSignedUp SignatureDoesNotMatch
-    TokenRefreshRequired Unauthorized
-    """.split()  # noqa: SIM905 (one name a line would be three screens)
-)
-_UNSUPPORTED: Final = frozenset({"MethodNotAllowed", "NotImplemented", "UnsupportedOperation", "XNotImplemented"})
-
-# The right that an operation needs, as a bucket policy spells it.
-_RIGHTS: Final = {
-    "AbortMultipartUpload": "s3:AbortMultipartUpload",
-    "DeleteObject": "s3:DeleteObject and s3:DeleteObjectVersion",
-    "DeleteObjects": "s3:DeleteObject and s3:DeleteObjectVersion",
-    "GetBucketAcl": "s3:GetBucketAcl",
-    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "GetBucketPolicyStatus": "s3:GetBucketPolicyStatus",
-    "GetBucketVersioning": "s3:GetBucketVersioning",
-    "GetObject": "s3:GetObject",
-    "GetObjectLegalHold": "s3:GetObjectLegalHold",
-    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
-    "GetObjectRetention": "s3:GetObjectRetention",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject and s3:ListBucket",
-    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "ListObjectVersions": "s3:ListBucketVersions",
-    "ListObjectsV2": "s3:ListBucket",
-}
-_WRITES: Final = frozenset(
-    {"PutObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "AbortMultipartUpload"}
-)
-"""Operations that change what a reader sees, or what is left to abort. A part or a begun upload is no object."""
-
-
-class Unsupported(ConfigError):
-    """The store does not know an operation or an argument. Raised only inside this file where it can be survived."""
-
-
-class _Taken(Exception):
-    """412 or 409: something stands under the key, or is being written there."""
-
-
-def refuse(error: BaseException, operation: str, thing: str) -> Exception:
-    """The error of ours for whatever boto3, botocore or its HTTP library raised.
-
-    Args:
-        operation: As botocore names it: ``PutObject``.
-        thing: What it was about: ``s3://bucket/key``.
-    """
-    undone = "it may have been done" if operation in _WRITES else "nothing was stored or read"
-    unanswered: type[ArchiverError] = OutcomeUnknown if operation in _WRITES else TransientError
-    if isinstance(error, botocore.exceptions.ClientError):
-        return _refuse_answer(error.response, operation, thing)
-    names = {ancestor.__name__ for ancestor in type(error).__mro__}
-    what = f"{thing}: {operation} failed ({type(error).__name__})"
-    if names & CREDENTIALS:
-        return AccessDenied(
-            f"{what}: no usable credentials; nothing was read or written",
-            hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
-        )
-    if "SSLError" in names and "CERTIFICATE" in str(error).upper():
-        return ConfigError(
-            f"{what}: the endpoint's certificate is not trusted; nothing was read or written",
-            hint="check the endpoint's host name, or name its authority's certificates (AWS_CA_BUNDLE)",
-        )
-    if names & NOT_SENT:
-        return TransientError(
-            f"{what}: the endpoint cannot be reached; nothing was read or written",
-            hint="check AWS_ENDPOINT_URL_S3, name resolution and the firewall",
-        )
-    if names & SETTINGS:
-        return ConfigError(f"{what}: {_line(error)}; nothing was read or written", hint="check the store's settings")
-    # UNANSWERED, a reply that is no XML (a proxy's error page), and whatever a later botocore may add: the only
-    # thing that is certain is that nobody told us what happened.
-    return unanswered(f"{what}: no answer that can be read; {undone}")
-
-
-def _refuse_answer(response: Mapping[str, Any], operation: str, thing: str) -> Exception:  # noqa: C901, PLR0911, PLR0912 (one case after another)
-    """The error of ours for one that the store answered with."""
-    fault = response.get("Error", {})
-    code = str(fault.get("Code", ""))
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
-    said = f"{status} {code}: {_line(fault.get('Message', ''))}"
-    what = f"{thing}: {operation} was answered {said}"
-    if code in {"PreconditionFailed", "ConditionalRequestConflict", "412"} or status == 412:  # noqa: PLR2004
-        return _Taken(what)
-    if code == "NoSuchBucket":
-        return ConfigError(f"{thing}: there is no such bucket; nothing was read or written", hint=_BUCKET_HINT)
-    if code in _DAMAGED:
-        return TransientError(f"{what}; the bytes did not arrive as they were sent; nothing was stored")
-    if code in _THROTTLED or status in {408, 429, 503}:
-        return TransientError(f"{what}; nothing was read or written")
-    if code == "RequestTimeTooSkewed":
-        return AccessDenied(f"{what}; nothing was read or written", hint="set this machine's clock")
-    if code in _WRONG_KEYS or status == 401:  # noqa: PLR2004
-        return AccessDenied(
-            f"{what}; the store does not take these credentials; nothing was read or written",
-            hint="check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        )
-    if code in _OTHER_REGION or status in {301, 307}:
-        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        region = fault.get("Region") or headers.get("x-amz-bucket-region") or "another one"
-        return ConfigError(f"{what}; nothing was read or written", hint=f"the bucket's region is {region}: AWS_REGION")
-    if code.startswith("KMS."):
-        return ConfigError(f"{what}; nothing was read or written", hint="check the KMS key, its state and its policy")
-    if code in _UNSUPPORTED or status in {405, 501}:
-        return Unsupported(f"{what}; nothing was read or written", hint="this store does not know that operation")
-    if code == "InvalidObjectState":
-        return ConfigError(f"{what}; it was not read", hint="the object was moved to cold storage: restore it first")
-    if status == 403 or code in {"AccessDenied", "AllAccessDisabled", "403"}:  # noqa: PLR2004
-        right = _RIGHTS.get(operation, "s3:PutObject")
-        return AccessDenied(f"{what}; {right} is missing; nothing was done", hint="grant it to these credentials")
-    if code == "NoSuchUpload" and operation in {"UploadPart", "CompleteMultipartUpload"}:
-        return TransientError(f"{thing}: its upload was aborted by somebody; nothing was stored")
-    if status == 404:  # noqa: PLR2004
-        return ObjectMissing(f"{thing}: no such object")
-    if status == 409:  # noqa: PLR2004
-        return TransientError(f"{what}; nothing was stored")
-    if 400 <= status < 500:  # noqa: PLR2004
-        return ConfigError(f"{what}; nothing was read or written")
-    # 500, 502, 504, and the error inside a 200 reply, which botocore turns into a 500: a gateway may have passed
-    # the write on before it gave up.
-    if operation in _WRITES:
-        return OutcomeUnknown(f"{what}; it may have been done")
-    return TransientError(f"{what}; nothing was stored or read")
-
-
-_BUCKET_HINT: Final = "check the bucket's name, its region and AWS_ENDPOINT_URL_S3; archiver never makes a bucket"
-
-
-def _line(text: object) -> str:
-    """At most 200 characters on one line."""
-    return " ".join(str(text).split())[:200]
-
-
-_FAILURES: Final = (
-    botocore.exceptions.BotoCoreError,
-    botocore.exceptions.ClientError,
-    botocore.parsers.ResponseParserError,
-    # urllib3 lets some through while a body is read, and boto3 checks some settings with plain ValueErrors.
-    OSError,
-    ValueError,
-)
-
-
 # ── The store ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -368,10 +176,10 @@ class S3Store:
             )
         except ValueError as error:
             raise ConfigError(
-                f"s3://{options.bucket}: {_line(error)}; nothing was read or written",
+                f"s3://{options.bucket}: {one_line(error)}; nothing was read or written",
                 hint="check AWS_ENDPOINT_URL_S3, the region and the CA bundle",
             ) from error
-        except _FAILURES as error:
+        except FAILURES as error:
             raise refuse(error, "CreateClient", f"s3://{options.bucket}") from error
 
     def close(self) -> None:
@@ -392,7 +200,7 @@ class S3Store:
         method: Callable[..., dict[str, Any]] = getattr(client or self._client, _method(operation))
         try:
             return method(Bucket=self.options.bucket, **arguments)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise refuse(error, operation, thing) from error
 
     # ── Writing ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -421,7 +229,7 @@ class S3Store:
                     body = data if isinstance(data, bytes) else data.read_bytes()
                     _check_announced(key, hashlib.sha256(body).hexdigest(), sha256)
                     self._put(key, body, sha256, condition)
-            except _Taken as error:
+            except Taken as error:
                 if not self._same(key, size_bytes, sha256):
                     raise TransientError(
                         f"{self.location}/{key}: another writer is at work on it ({error}); nothing was stored"
@@ -563,7 +371,7 @@ class S3Store:
             self._call("HeadBucket")
         except ObjectMissing as error:
             raise ConfigError(
-                f"{self.location}: there is no such bucket; nothing was read or written", hint=_BUCKET_HINT
+                f"{self.location}: there is no such bucket; nothing was read or written", hint=BUCKET_HINT
             ) from error
         except (AccessDenied, Unsupported):
             pass
@@ -666,6 +474,20 @@ class S3Store:
             versions_deleted=len(versions) + len(markers) - len(kept), kept_until=max(kept) if kept else None
         )
 
+    def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
+        """See ``contracts.ObjectStore``. In bulk as far as that leads; what is out of the ordinary, one by one."""
+        for key in keys:
+            check_key(key)
+        bulk = delete_in_bulk(self._call, [self._prefix + key for key in keys], at_once=at_once)
+        alone = delete_each(self, [key for key in keys if self._prefix + key not in bulk.settled], at_once=at_once)
+        return {key: self._together(bulk, key, alone.get(key)) for key in keys}
+
+    def _together(self, bulk: Bulk, key: str, alone: Removal | ArchiverError | None) -> Removal | ArchiverError:
+        if alone is None:
+            return bulk.settled[self._prefix + key]
+        begun = bulk.begun.get(self._prefix + key, 0)
+        return replace(alone, versions_deleted=alone.versions_deleted + begun) if isinstance(alone, Removal) else alone
+
     def _versions(self, key: str) -> tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]:
         """Every version and every delete marker of exactly this key."""
         full = self._prefix + key
@@ -710,7 +532,7 @@ class S3Store:
             for fault in answer.get("Errors", ()):
                 if fault.get("Code") in {"NoSuchKey", "NoSuchVersion"}:
                     continue
-                if fault.get("Code") in {"InternalError", *_THROTTLED}:
+                if fault.get("Code") in {"InternalError", *THROTTLED}:
                     raise OutcomeUnknown(f"{self.location}/{key}: some versions were not deleted ({fault.get('Code')})")
                 refused.append(str(fault.get("VersionId")))
         missing = AccessDenied(
@@ -836,7 +658,7 @@ class S3Store:
         sha256 = hashlib.sha256(body).hexdigest()
         try:
             return self._put(key, body, sha256, {"IfNoneMatch": "*"})
-        except (_Taken, Unsupported):
+        except (Taken, Unsupported):
             # A lock kept the object of an earlier probe, or the store refuses the header itself.
             return self._put(key, body, sha256, {})
 
@@ -850,7 +672,7 @@ class S3Store:
         """Whether an attempt to write other bytes under a taken key was refused and left it as it was."""
         try:
             overwrite()
-        except _Taken:
+        except Taken:
             return self.read(key, size_bytes_max=1024) == held
         except (Unsupported, IntegrityError):
             return False
@@ -944,7 +766,7 @@ class _Body(io.RawIOBase):
             return b""
         try:
             chunk: bytes = self._body.read(size_bytes)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise refuse(error, "GetObject", self._thing) from error
         self._read_bytes += len(chunk)
         if not chunk and self._read_bytes != self.size_bytes:

@@ -3,7 +3,8 @@
     python -m tests.bench.bench_expire --objects 10000
 
 Against the floor that asks as little as can be: ``DeleteObjects`` for a thousand keys at a time, without looking for
-versions and without looking whether anything is left.
+versions and without looking whether anything is left. And against asking about each object by its name, sixteen at a
+time, which is what is done where a store knows no better.
 """
 
 import argparse
@@ -14,7 +15,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from archiver.contracts import Removal
 from archiver.model import SourceState
+from archiver.operations.removing import DELETIONS_AT_ONCE
+from archiver.stores.deleting import delete_each
+from archiver.stores.s3 import S3Store
 from tests.bench.archives import grow, new_s3_program, night, upload
 from tests.bench.measure import print_table, run
 from tests.support.program import PROGRAM, new_program
@@ -32,6 +37,14 @@ def delete_in_thousands(server: S3Server, bucket: str, keys: list[str]) -> float
             some = [{"Key": key} for key in keys[first : first + 1000]]
             client.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
         return time.perf_counter() - start
+
+
+def delete_one_by_one(store: S3Store, keys: list[str]) -> tuple[float, float]:
+    """Seconds by the clock and of the processor to delete keys by their names."""
+    start, start_cpu = time.perf_counter(), time.process_time()
+    removals = delete_each(store, keys, at_once=DELETIONS_AT_ONCE)
+    assert set(removals.values()) == {Removal(versions_deleted=1)}
+    return time.perf_counter() - start, time.process_time() - start_cpu
 
 
 def main(arguments: list[str]) -> None:
@@ -54,6 +67,8 @@ def main(arguments: list[str]) -> None:
         upload(store, keys)
         floor_s = delete_in_thousands(server, "bench-expire", [f"archive/{key}" for key in keys])
         upload(store, keys)
+        each_s, each_cpu_s = delete_one_by_one(store, list(keys))
+        upload(store, keys)
         ours = run(
             [PROGRAM, "expire", DATASET, "--execute"],
             environment=program._whole_environment(), directory=program.work,
@@ -66,6 +81,10 @@ def main(arguments: list[str]) -> None:
             [
                 "DeleteObjects, a thousand keys each", f"{options.objects:,}", "1.0", f"{floor_s:.2f}", "",
                 f"{options.objects / floor_s:,.0f}", "",
+            ],
+            [
+                "one by one, sixteen at a time", f"{options.objects:,}", f"{each_s / floor_s:.1f}", f"{each_s:.2f}",
+                f"{each_cpu_s:.2f}", f"{options.objects / each_s:,.0f}", "",
             ],
             [
                 f"archiver expire, {os.cpu_count()} cores", f"{options.objects:,}", f"{ours.wall_s / floor_s:.1f}",

@@ -5,7 +5,7 @@ holds afterwards is asked of the server itself.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,12 +13,16 @@ import botocore.awsrequest
 import botocore.exceptions
 import pytest
 
-from archiver.errors import ArchiverError, ObjectExists, OutcomeUnknown, TransientError
+from archiver.contracts import ObjectStore, Removal
+from archiver.errors import AccessDenied, ArchiverError, ObjectExists, OutcomeUnknown, TransientError
 from archiver.retry import RetryingStore, RetryPolicy
 from archiver.stores.s3 import S3Store
 from tests.contract.test_stores import BIG, S3Server, bucket_name, client_of, create, keys, options
 
-Kind = Literal["PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObject", "GetObject", "HeadObject", "List"]
+Kind = Literal[
+    "PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "GetObject", "HeadObject",
+    "List", "Versions",
+]  # fmt: skip
 
 
 @dataclass
@@ -37,17 +41,19 @@ class Fault:
     times: int = 1
 
 
-def kind_of(request: Any) -> Kind | None:
+def kind_of(request: Any) -> Kind | None:  # noqa: PLR0911 (one kind after another)
     query = request.url.partition("?")[2]
     match request.method:
         case "PUT":
             return "UploadPart" if "partNumber" in query else "PutObject"
         case "POST" if "uploadId" in query:
             return "CompleteMultipartUpload"
+        case "POST" if "delete" in query:
+            return "DeleteObjects"
         case "DELETE" if "uploadId" not in query:
             return "DeleteObject"
         case "GET":
-            return "List" if "list-type" in query else None if "versions" in query else "GetObject"
+            return "List" if "list-type" in query else "Versions" if "versions" in query else "GetObject"
         case "HEAD":
             return "HeadObject"
     return None
@@ -135,6 +141,132 @@ def test_fault_5_a_store_that_stays_busy_fails_and_nothing_is_deleted(wired: Wir
     with pytest.raises((TransientError, OutcomeUnknown), match="gave up after 4 attempts"):
         create(wired.retrying, "data/y")
     assert keys(wired.store) == ["data/x"]
+
+
+NAMES = [f"data/app/date=2026-01-0{number}/part" for number in range(1, 7)]
+GONE = Removal(versions_deleted=1)
+
+
+def remove(store: ObjectStore) -> Mapping[str, Removal | ArchiverError]:
+    return store.delete_many(NAMES, at_once=4)
+
+
+@pytest.fixture
+def filled(wired: Wired) -> Wired:
+    """With some objects in neighbouring folders, and one beside them."""
+    for name in NAMES:
+        create(wired.store, name)
+    create(wired.store, "data/app/other")
+    wired.wire.seen.clear()
+    return wired
+
+
+def nothing_but_the_other_is_left(wired: Wired) -> bool:
+    return keys(wired.store) == ["data/app/other"]
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_fault_8_a_deletion_of_many_without_an_answer_is_unknown_and_asked_again(filled: Wired, sent: bool) -> None:
+    for kind in ("DeleteObjects", "Versions"):
+        filled.fault(kind, sent=sent)
+    results = filled.store.delete_many(NAMES, at_once=4)
+    assert {type(result) for result in results.values()} == {TransientError}, "nobody was told what there is"
+    results = remove(filled.store)
+    assert {type(result) for result in results.values()} == {OutcomeUnknown}
+    assert nothing_but_the_other_is_left(filled) is sent
+    filled.fault("DeleteObjects", sent=False)
+    assert set(remove(filled.retrying).values()) == {Removal(versions_deleted=0) if sent else GONE}
+    assert nothing_but_the_other_is_left(filled)
+
+
+@pytest.mark.parametrize(("status", "code"), BUSY)
+def test_fault_5_a_store_that_stays_busy_keeps_its_many_objects(filled: Wired, status: int, code: str) -> None:
+    filled.fault("DeleteObjects", sent=False, status=status, body=error_xml(code), times=99)
+    with pytest.raises((TransientError, OutcomeUnknown), match="gave up after 4 attempts"):
+        remove(filled.retrying)
+    assert filled.wire.seen.count("DeleteObjects") == 4
+    assert filled.wire.seen.count("DeleteObject") == 0, "a busy store is not asked a thousand times instead"
+    assert keys(filled.store) == [*NAMES, "data/app/other"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("DeleteObjects", 501, "NotImplemented"),
+        ("DeleteObjects", 405, "MethodNotAllowed"),
+        ("DeleteObjects", 400, "MalformedXML"),
+        ("DeleteObjects", 403, "AccessDenied"),
+        ("DeleteObjects", 404, "NoSuchKey"),
+        ("Versions", 501, "NotImplemented"),
+    ],
+)
+def test_a_store_without_a_question_about_many_is_asked_one_by_one(
+    filled: Wired, kind: Kind, status: int, code: str
+) -> None:
+    filled.fault(kind, sent=False, status=status, body=error_xml(code), times=99)
+    assert remove(filled.store) == dict.fromkeys(NAMES, GONE)
+    assert filled.wire.seen.count("DeleteObject") == len(NAMES)
+    assert nothing_but_the_other_is_left(filled)
+
+
+def test_a_right_that_is_missing_is_said_of_each_key_and_nothing_is_gone(filled: Wired) -> None:
+    for kind in ("DeleteObjects", "DeleteObject"):
+        filled.fault(kind, sent=False, status=403, body=error_xml("AccessDenied"), times=99)
+    assert {type(result) for result in remove(filled.store).values()} == {AccessDenied}
+    assert keys(filled.store) == [*NAMES, "data/app/other"]
+
+
+def deleted_xml(faults: Mapping[str, str]) -> bytes:
+    """An answer to DeleteObjects that names these keys' faults and claims that the others are gone."""
+    errors = "".join(f"<Error><Key>{key}</Key><Code>{code}</Code></Error>" for key, code in faults.items())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult>{errors}</DeleteResult>'.encode()
+
+
+def test_an_answer_that_claims_too_much_is_not_believed(filled: Wired) -> None:
+    """Nothing was deleted: what is still listed is deleted one by one."""
+    filled.fault("DeleteObjects", sent=False, status=200, body=deleted_xml({}))
+    assert remove(filled.store) == dict.fromkeys(NAMES, GONE)
+    assert filled.wire.seen.count("DeleteObject") == len(NAMES)
+    assert nothing_but_the_other_is_left(filled)
+
+
+@pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
+def test_fault_6_one_of_many_that_failed_is_unknown_and_asked_again(filled: Wired, code: str) -> None:
+    faults = {f"{filled.store.options.prefix}/{NAMES[2]}": code, "another key": "AccessDenied"}
+    filled.fault("DeleteObjects", sent=False, status=200, body=deleted_xml(faults))
+    results = remove(filled.store)
+    assert isinstance(results[NAMES[2]], OutcomeUnknown)
+    assert {result for name, result in results.items() if name != NAMES[2]} == {GONE}
+    assert keys(filled.store) == [NAMES[2], "data/app/other"]
+    filled.fault("DeleteObjects", sent=False, status=200, body=deleted_xml(faults))
+    assert remove(filled.retrying)[NAMES[2]] == GONE
+    assert nothing_but_the_other_is_left(filled)
+
+
+def test_one_of_many_that_is_refused_is_asked_about_by_its_name(filled: Wired) -> None:
+    faults = {f"{filled.store.options.prefix}/{NAMES[2]}": "AccessDenied"}
+    filled.fault("DeleteObjects", sent=True, status=200, body=deleted_xml(faults))
+    filled.fault("DeleteObject", sent=False, status=403, body=error_xml("AccessDenied"))
+    assert remove(filled.store) == dict.fromkeys(NAMES, GONE), "it is gone after all: the listing decides"
+    assert filled.wire.seen.count("DeleteObject") == 0
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_fault_5_a_listing_that_fails_before_or_after_leaves_everything_open(filled: Wired, nth: int) -> None:
+    """Deleted and not looked for is not gone."""
+    real, listings = filled.store._call, []
+
+    def call(operation: str, **arguments: Any) -> dict[str, Any]:
+        if operation == "ListObjectVersions":
+            listings.append(operation)
+            if len(listings) == nth:
+                raise TransientError("away")
+        return real(operation, **arguments)
+
+    filled.store._call = call  # type: ignore[method-assign]
+    assert {type(result) for result in remove(filled.store).values()} == {TransientError}
+    assert nothing_but_the_other_is_left(filled) is (nth == 2)
+    assert set(remove(filled.retrying).values()) == {GONE if nth == 1 else Removal(versions_deleted=0)}
 
 
 def test_fault_5_botocore_does_not_retry_by_itself(wired: Wired) -> None:

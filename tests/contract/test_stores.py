@@ -8,7 +8,7 @@ import hashlib
 import io
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ import boto3
 import botocore.config
 import pytest
 
-from archiver.contracts import ObjectStore, PendingUpload
+from archiver.contracts import ObjectStore, PendingUpload, Removal
 from archiver.errors import AccessDenied, ConfigError, IntegrityError, ObjectExists, ObjectMissing, TransientError
 from archiver.stores.local import LocalStore
 from archiver.stores.s3 import MIB, S3Options, S3Store
@@ -390,6 +390,43 @@ def test_deleting_a_free_key_is_no_error(store: ObjectStore) -> None:
     assert keys(store) == ["data/xy"]
 
 
+def day_keys(days: int, dataset: str = "app") -> list[str]:
+    """A part for each day, in neighbouring folders, as an archive has them."""
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    return [
+        f"data/{dataset}/date={first + timedelta(days=number):%Y-%m-%d}/part-0000-ab.parquet" for number in range(days)
+    ]
+
+
+def create_all(store: ObjectStore, names: Sequence[str]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: create(store, name, name.encode()), names))
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_many_keys_are_deleted_and_no_other(store: ObjectStore, at_once: int) -> None:
+    """Free keys among them, folders beside them, names that begin alike."""
+    names = day_keys(40)
+    going = [*names[5:30], "data/app/tenant=a%2Fb ä+&/date=2026-01-01/part-0000-ab.parquet", "data/app", "no/such"]
+    staying = [*names[:5], *names[30:], f"{names[6]}x", f"{names[6].rpartition('/')[0]}/part-0001-cd.parquet"]
+    create_all(store, [*going[:-2], *staying])
+    results = store.delete_many(going, at_once=at_once)
+    assert list(results) == going
+    assert [result for result in results.values() if not isinstance(result, Removal)] == []
+    assert [result.versions_deleted for result in results.values() if isinstance(result, Removal)] == [1] * 26 + [0, 0]
+    assert keys(store) == sorted(staying, key=str.encode)
+    again = store.delete_many(going, at_once=at_once)
+    assert set(again.values()) == {Removal(versions_deleted=0)}
+    assert store.delete_many([], at_once=at_once) == {}
+
+
+def test_nothing_is_deleted_when_one_of_many_is_no_key(store: ObjectStore) -> None:
+    create(store, "data/x")
+    with pytest.raises(IntegrityError):
+        store.delete_many(["data/x", "../x"], at_once=1)
+    assert keys(store) == ["data/x"]
+
+
 # ── Uploads that nobody finished ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -532,6 +569,56 @@ def test_fault_27_a_legal_hold_has_no_end_until_it_is_lifted(locked: Bucket) -> 
     locked.client.put_object_legal_hold(**held, LegalHold={"Status": "OFF"})
     assert locked.store.delete("data/x").kept_until is None
     assert locked.versions() == []
+
+
+def test_more_keys_than_a_page_and_a_request_hold_are_deleted_with_few_questions(versioned: Bucket) -> None:
+    names = day_keys(1_020)
+    create_all(versioned.store, names)
+    asked: list[str] = []
+    versioned.client.put_object(Bucket=versioned.name, Key=f"{versioned.folder}data/app/other", Body=b"another object")
+    versioned.store._client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
+    results = versioned.store.delete_many(names, at_once=16)
+    assert set(results.values()) == {Removal(versions_deleted=1)}
+    assert versioned.versions() == [("data/app/other", False)]
+    assert len(asked) < 40, asked
+
+
+def test_every_version_and_marker_of_many_keys_is_deleted(versioned: Bucket) -> None:
+    names = day_keys(3)
+    for name in names:
+        for number in range(4):
+            key = f"{versioned.folder}{name}"
+            versioned.client.put_object(Bucket=versioned.name, Key=key, Body=b"version")
+            if number % 2:
+                versioned.client.delete_object(Bucket=versioned.name, Key=key)
+    results = versioned.store.delete_many(names, at_once=16)
+    assert results == dict.fromkeys(names, Removal(versions_deleted=6))
+    assert versioned.versions() == []
+
+
+def test_fault_27_what_a_lock_keeps_of_many_is_hidden_and_its_end_is_told(locked: Bucket) -> None:
+    """Its older version goes, its marker stays, and the others go as if there were no lock."""
+    names = day_keys(4)
+    create_all(locked.store, names)
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    for name, body in ((names[1], b"newer"), (names[2], b"newer")):
+        locked.client.put_object(Bucket=locked.name, Key=f"{locked.folder}{name}", Body=body)
+        locked.client.put_object_retention(
+            Bucket=locked.name,
+            Key=f"{locked.folder}{name}",
+            Retention={"Mode": "COMPLIANCE", "RetainUntilDate": until},
+        )
+    locked.client.delete_object(Bucket=locked.name, Key=f"{locked.folder}{names[2]}")
+    kept = Removal(versions_deleted=1, kept_until=until)
+    gone = Removal(versions_deleted=1)
+    results = locked.store.delete_many(names, at_once=16)
+    assert results == dict(zip(names, [gone, kept, kept, gone], strict=True))
+    assert keys(locked.store) == []
+    assert sorted(locked.versions()) == [(names[1], False), (names[1], True), (names[2], False), (names[2], True)]
+    assert set(locked.store.delete_many(names[1:3], at_once=16).values()) == {
+        Removal(versions_deleted=0, kept_until=until)
+    }
+    assert keys(locked.store) == []
 
 
 def test_parts_are_stored_in_their_order_and_checked(bucket: Bucket, tmp_path: Path) -> None:

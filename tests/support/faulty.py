@@ -27,7 +27,7 @@ every write of a run, whichever neighbour it was sent to::
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -47,6 +47,7 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Checkpoint
+from archiver.stores.deleting import delete_each
 from archiver.stores.keys import check_key
 
 if TYPE_CHECKING:
@@ -359,6 +360,11 @@ class FaultyStore:
         check_key(key)
         with self.faults.call("delete", key), self._lock:
             return Removal(versions_deleted=0 if self._objects.pop(key, None) is None else 1)
+
+    def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
+        for key in keys:
+            check_key(key)
+        return delete_each(self, keys, at_once=at_once)
 
     def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
         with self.faults.call("pending_uploads", prefix), self._lock:

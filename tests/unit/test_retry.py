@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from archiver.contracts import ObjectRef
+from archiver.contracts import ObjectRef, Removal
 from archiver.errors import (
     AccessDenied,
     ArchiverError,
@@ -168,6 +168,33 @@ def test_a_lost_reply_to_delete_is_repaired(took_effect: bool) -> None:
     faulty.faults.lose_reply("delete", took_effect=took_effect)
     RetryingStore(faulty, policy(Time())).delete("data/x")
     assert faulty.keys == []
+
+
+def test_of_many_deletions_only_those_without_an_answer_are_asked_for_again() -> None:
+    store, time = FaultyStore(), Time()
+    for key in "abcd":
+        create(store, key)
+    store.faults.lose_reply("delete", key="b", took_effect=True)
+    store.faults.fail("delete", key="c", times=2)
+    store.faults.fail("delete", key="d", error=AccessDenied)
+    results = RetryingStore(store, policy(time)).delete_many(["a", "b", "c", "d", "e"], at_once=1)
+    assert [result.versions_deleted for result in results.values() if isinstance(result, Removal)] == [1, 0, 1, 0]
+    assert isinstance(results["d"], AccessDenied)
+    assert [call.key for call in store.faults.writes[4:]] == ["a", "b", "c", "d", "e", "b", "c", "c"]
+
+
+def test_each_deletion_that_was_answered_renews_the_policy() -> None:
+    """A store that answers one question in two minutes is slow, and not away."""
+    store, time = FaultyStore(), Time()
+    names = [f"k{number}" for number in range(6)]
+    for number, key in enumerate(names):
+        store.faults.fail("delete", key=key, times=2 * number)
+    results = RetryingStore(store, policy(time)).delete_many(names, at_once=1)
+    assert list(results) == names
+    store.faults.fail("delete", key="k0", times=99)
+    store.faults.lose_reply("delete", key="k1", times=99, took_effect=False)
+    with pytest.raises(OutcomeUnknown, match=r"k1: .*gave up after 4 attempts"):
+        RetryingStore(store, policy(time)).delete_many(["k0", "k1"], at_once=1)
 
 
 @pytest.mark.parametrize("took_effect", [False, True])

@@ -14,12 +14,12 @@ from archiver.errors import (
     OutcomeUnknown,
     TransientError,
 )
-from archiver.stores import s3
+from archiver.stores import s3, s3_errors
 
 
 def test_every_exception_of_botocore_is_mapped() -> None:
     """When botocore grows an exception class, somebody decides what it means here."""
-    known = s3.CREDENTIALS | s3.NOT_SENT | s3.UNANSWERED | s3.SETTINGS
+    known = s3_errors.CREDENTIALS | s3_errors.NOT_SENT | s3_errors.UNANSWERED | s3_errors.SETTINGS
     unmapped = [
         name
         for name, exception in vars(botocore.exceptions).items()
@@ -32,7 +32,7 @@ def test_every_exception_of_botocore_is_mapped() -> None:
 
 
 def test_no_exception_of_botocore_is_mapped_twice() -> None:
-    groups = [s3.CREDENTIALS, s3.NOT_SENT, s3.UNANSWERED, s3.SETTINGS]
+    groups = [s3_errors.CREDENTIALS, s3_errors.NOT_SENT, s3_errors.UNANSWERED, s3_errors.SETTINGS]
     assert sum(map(len, groups)) == len(frozenset().union(*groups))
 
 
@@ -72,8 +72,8 @@ def answer(status: int, code: str, message: str = "text", **fault: str) -> botoc
         (400, "AuthorizationHeaderMalformed", ConfigError, ConfigError),
         (400, "KMS.DisabledException", ConfigError, ConfigError),
         (400, "InvalidArgument", ConfigError, ConfigError),
-        (501, "NotImplemented", s3.Unsupported, s3.Unsupported),
-        (405, "MethodNotAllowed", s3.Unsupported, s3.Unsupported),
+        (501, "NotImplemented", s3_errors.Unsupported, s3_errors.Unsupported),
+        (405, "MethodNotAllowed", s3_errors.Unsupported, s3_errors.Unsupported),
         (599, "SomethingNew", OutcomeUnknown, TransientError),
     ],
 )
@@ -81,19 +81,21 @@ def test_an_answer_has_one_meaning(
     status: int, code: str, on_write: type[ArchiverError], on_read: type[ArchiverError]
 ) -> None:
     for operation, expected in (("PutObject", on_write), ("GetObject", on_read)):
-        error = s3.refuse(answer(status, code), operation, "s3://bucket/key")
+        error = s3_errors.refuse(answer(status, code), operation, "s3://bucket/key")
         assert type(error) is expected
         assert isinstance(error, ArchiverError)
         assert error.message.startswith("s3://bucket/key: ")
 
 
 def test_a_missing_right_is_named() -> None:
-    error = s3.refuse(answer(403, "AccessDenied"), "ListObjectVersions", "s3://bucket")
+    error = s3_errors.refuse(answer(403, "AccessDenied"), "ListObjectVersions", "s3://bucket")
     assert "s3:ListBucketVersions is missing" in str(error)
 
 
 def test_the_right_region_is_named() -> None:
-    error = s3.refuse(answer(400, "AuthorizationHeaderMalformed", Region="eu-central-1"), "PutObject", "s3://bucket")
+    error = s3_errors.refuse(
+        answer(400, "AuthorizationHeaderMalformed", Region="eu-central-1"), "PutObject", "s3://bucket"
+    )
     assert isinstance(error, ConfigError)
     assert "eu-central-1" in error.hint
 
@@ -120,8 +122,8 @@ def test_the_right_region_is_named() -> None:
 def test_a_failure_without_an_answer_says_whether_it_was_sent(
     error: Exception, on_write: type[ArchiverError], on_read: type[ArchiverError]
 ) -> None:
-    assert type(s3.refuse(error, "PutObject", "s3://bucket/key")) is on_write
-    assert type(s3.refuse(error, "GetObject", "s3://bucket/key")) is on_read
+    assert type(s3_errors.refuse(error, "PutObject", "s3://bucket/key")) is on_write
+    assert type(s3_errors.refuse(error, "GetObject", "s3://bucket/key")) is on_read
 
 
 def test_secrets_do_not_show() -> None:
@@ -151,5 +153,7 @@ def test_an_endpoint_that_is_none_is_a_configuration_error(settings: dict[str, s
 
 def test_an_upload_that_somebody_aborted_is_begun_again() -> None:
     for operation in ("UploadPart", "CompleteMultipartUpload"):
-        assert type(s3.refuse(answer(404, "NoSuchUpload"), operation, "s3://bucket/key")) is TransientError
-    assert type(s3.refuse(answer(404, "NoSuchUpload"), "AbortMultipartUpload", "s3://bucket/key")) is ObjectMissing
+        assert type(s3_errors.refuse(answer(404, "NoSuchUpload"), operation, "s3://bucket/key")) is TransientError
+    assert (
+        type(s3_errors.refuse(answer(404, "NoSuchUpload"), "AbortMultipartUpload", "s3://bucket/key")) is ObjectMissing
+    )
