@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 # Binary: the Debian package that has it.
 PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
     "docker-compose": "docker-compose",
     "logrotate": "logrotate",
     "nginx": "nginx-light",
     "npm": "npm",
+    "pdftoppm": "poppler-utils",
     "pdftotext": "poppler-utils",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",

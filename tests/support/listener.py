@@ -42,7 +42,7 @@ def listening() -> Iterator[Listener]:
             self.end_headers()
             self.wfile.write(found.body)
 
-        do_GET = do_POST = do_HEAD = _note  # noqa: N815 - http.server's own names
+        do_GET = do_POST = do_HEAD = do_CONNECT = _note  # noqa: N815 - http.server's own names
 
         def log_message(self, *_: object) -> None:
             """Silent."""
