@@ -27,11 +27,11 @@ CATALOGUE: Mapping[str, Message] = {
     "verdict.attention": Message("Zu klären", "Needs attention"),
     "verdict.broken": Message("Verletzt", "Broken"),
     "verdict.kept.text": Message(
-        "Alle Fristen wurden eingehalten. Das wurde geprüft, und nichts bleibt für eine Person zu tun.",
+        "Alle Fristen wurden eingehalten. Das wurde geprüft, und für niemanden bleibt etwas zu tun.",
         "Every period was kept. This was checked, and nothing is left for a person to do.",
     ),
     "verdict.attention.text": Message(
-        "Keine Verletzung wurde gefunden. {points|Punkt braucht|Punkte brauchen} eine Person; solange gilt der Zeitraum"
+        "Keine Verletzung wurde gefunden. {points|Punkt ist|Punkte sind} noch von jemandem zu klären; solange gilt der Zeitraum"
         " nicht als vollständig nachgewiesen.",
         "No breach was found. {points|point needs|points need} a person; until then the period does not count as"
         " fully proven.",
@@ -51,7 +51,7 @@ CATALOGUE: Mapping[str, Message] = {
     "figure.nights_missed": Message("Nächte ausgefallen", "nights missed"),
     "figure.before": Message("davor {before}", "before {before}"),
     "verdict.before": Message("Im Zeitraum davor: {verdict}", "In the period before: {verdict}"),
-    "section.person": Message("Was eine Person braucht", "What needs a person"),
+    "section.person": Message("Was zu tun ist", "What is to be done"),
     "section.person.none": Message("Nichts.", "Nothing."),
     "section.changes": Message("Was sich seit dem Zeitraum davor geändert hat", "What changed since the period before"),
     "section.changes.compared": Message("Verglichen mit {period}.", "Compared with {period}."),
@@ -201,7 +201,7 @@ CATALOGUE: Mapping[str, Message] = {
         "Lift the lock in the store; the next `archiver expire --execute` then deletes it.",
     ),
     "remark.guard_confirmed": Message(
-        "Bei {deletions|Löschung|Löschungen} bestätigte eine Person, was die Sicherung abgelehnt hatte: {reasons}",
+        "Bei {deletions|Löschung|Löschungen} bestätigte eine Person, was eine Schutzprüfung abgelehnt hatte: {reasons}",
         "For {deletions|deletion|deletions} a person confirmed what the guard had refused: {reasons}",
     ),
     "action.guard_confirmed": Message(
@@ -286,12 +286,12 @@ CATALOGUE: Mapping[str, Message] = {
         "`archiver run nightly` checks it and records what it found.",
     ),
     "remark.stack_breach": Message(
-        "Monitoring: verletzt ist {check} ({subject}).", "Monitoring: broken: {check} ({subject})."
+        "Verletzt im Monitoring: {check} bei {subject}.", "Broken in the monitoring stack: {check} at {subject}."
     ),
     "action.stack_breach": Message("{fix}", "{fix}"),
     "remark.stack_cannot_tell": Message(
-        "Monitoring: nicht feststellbar ist {check} ({subject}).",
-        "Monitoring: could not be told: {check} ({subject}).",
+        "Nicht feststellbar im Monitoring: {check} bei {subject}.",
+        "Could not be told of the monitoring stack: {check} at {subject}.",
     ),
     "action.stack_cannot_tell": Message("{fix}", "{fix}"),
     "remark.nights_not_recorded": Message("Nächtliche Läufe sind nicht aufgezeichnet.", "No nightly run is recorded."),
@@ -445,6 +445,14 @@ CATALOGUE: Mapping[str, Message] = {
     "place.source": Message("Quelle", "source"),
     "place.archive": Message("Archiv", "archive"),
     "section.observed": Message("Negativprüfung", "Negative check"),
+    "text.observed": Message(
+        "Gezählt am Ende des letzten Laufs. In der Quelle läuft die Frist ab der Zeit einer Zeile, im Archiv ab dem Ende"
+        " ihres Zeitfensters oder ab der Archivierung, was früher ist: die älteste Zeile dort kann bis zu einem"
+        " Zeitfenster älter sein als erlaubt, ohne überfällig zu sein.",
+        "Counted at the end of the last run. In the source the period runs from a row's time, in the archive from the end"
+        " of its window or from its archiving, whichever is earlier: the oldest row there can be older than allowed by up"
+        " to one window without being overdue.",
+    ),
     "section.observed.none": Message("Nicht aufgezeichnet.", "Not recorded."),
     "column.place": Message("Ort", "Place"),
     "column.at": Message("Geprüft", "Checked"),
@@ -460,12 +468,13 @@ CATALOGUE: Mapping[str, Message] = {
         "In diesem Zeitraum wurde nichts verlagert oder gelöscht.", "Nothing was moved or deleted in this period."
     ),
     "column.operation": Message("Vorgang", "Operation"),
+    "left.locked": Message("gesperrt bis {until}", "locked until {until}"),
     "operation.relocation": Message("Verlagerung", "moved"),
     "operation.deletion": Message("Löschung", "deleted"),
     "operation.residual": Message("Restkopie", "residual copy"),
     "operation.litter": Message("Aufräumen", "litter"),
     "column.slot": Message("Zeitfenster", "Window"),
-    "column.due": Message("Fällig", "Due"),
+    "column.due": Message("Fällig (von, bis)", "Due (from, until)"),
     "column.deleted_at": Message("Ausgeführt (UTC)", "Done at (UTC)"),
     "column.planned": Message("Geplant", "Planned"),
     "column.done": Message("Erledigt", "Done"),
@@ -519,8 +528,8 @@ CATALOGUE: Mapping[str, Message] = {
         "After the last deletion of the period something can still be in:",
     ),
     "text.residuals.none": Message(
-        "Gelöscht wurde nichts; siehe die Konfiguration für Sicherungen.",
-        "Nothing was deleted; see the configuration for backups.",
+        "Gelöscht wurde nichts. Wie lange Sicherungen etwas behielten, sagt die Konfiguration.",
+        "Nothing was deleted. How long backups would keep anything is in the configuration.",
     ),
     "residual.archive": Message("dem Archiv selbst (nach Verlagerung)", "the archive itself (after moving)"),
     "residual.loki": Message(
@@ -592,6 +601,8 @@ CATALOGUE: Mapping[str, Message] = {
     ),
     "label.files_open": Message("Angekündigt, nicht abgerechnet", "Announced, not accounted for"),
     "label.rows_of_chunks": Message("Zeilen der gelöschten Chunk-Dateien", "rows of the deleted chunk files"),
+    "chunks.moved": Message("{chunks|Chunk-Datei|Chunk-Dateien}", "{chunks|chunk file|chunk files}"),
+    "lost": Message("{chunks|Chunk|Chunks}, bemerkt {at}", "{chunks|chunk|chunks}, noticed {at}"),
     "chunks.count": Message("{chunks|Chunk|Chunks}", "{chunks|chunk|chunks}"),
     "column.chunks": Message("Chunks", "Chunks"),
     "column.list": Message("Objekt, das sie nennt, und SHA-256", "Object that names them, and SHA-256"),
@@ -639,7 +650,7 @@ CATALOGUE: Mapping[str, Message] = {
         "Widerspruch oder Verletzung; eine Person muss nachsehen", "contradiction or breach; a person must look"
     ),
     "exit.5": Message("ein anderer Lauf war am Werk", "another run was at work"),
-    "exit.6": Message("eine Sicherung hat eine Löschung abgelehnt", "a guard refused a deletion"),
+    "exit.6": Message("eine Schutzprüfung hat eine Löschung abgelehnt", "a guard refused a deletion"),
     "exit.75": Message("vorübergehend", "temporary"),
     "exit.130": Message("unterbrochen", "interrupted"),
     "section.stack": Message(
@@ -718,7 +729,7 @@ CATALOGUE: Mapping[str, Message] = {
     "reason.since_purge": Message("seit der Löschung dazugekommen oder geändert", "came or changed since the purge"),
     "reason.since_purged": Message("seit der Löschung in der Quelle dazugekommen", "came since they were purged"),
     "reason.since_expired": Message("seit der Löschung im Archiv dazugekommen", "came since they were expired"),
-    "reason.guard": Message("nicht gelöscht: eine Sicherung hat abgelehnt", "not deleted: a guard refused"),
+    "reason.guard": Message("nicht gelöscht: eine Schutzprüfung hat abgelehnt", "not deleted: a guard refused"),
     "reason.failed": Message("nicht gelöscht: der Schritt ist fehlgeschlagen", "not deleted: the step failed"),
     "reason.skipped": Message("nicht gelöscht: {why}", "not deleted: {why}"),
     "waits.due": Message("an der Reihe", "due"),
@@ -879,7 +890,7 @@ CATALOGUE: Mapping[str, Message] = {
         "A chained, signed ledger whose head is anchored outside of the archive: an alteration, removal or cut can be shown.",
     ),
     "vvt.measure.deletion": Message(
-        "Gelöscht wird nur, was in der löschenden Transaktion mit dem geprüften Archiv übereinstimmt; Sicherungen gegen Uhrensprünge und zu große Anteile.",
+        "Gelöscht wird nur, was in der löschenden Transaktion mit dem geprüften Archiv übereinstimmt; Schutzprüfungen gegen Uhrensprünge und zu große Anteile.",
         "Only what equals the verified archive in the deleting transaction is deleted; guards against clocks that jump and shares that are too large.",
     ),
     "vvt.measure.holds": Message(

@@ -26,6 +26,7 @@ from archiver.reports.document import (
     shortened,
 )
 from archiver.reports.facts import failed
+from archiver.reports.gathering import LOCK
 from archiver.reports.model import (
     Change,
     ChunkFacts,
@@ -254,7 +255,7 @@ def _dataset(report: Report, of: DatasetFacts, words: Words) -> Iterator[Section
     rule = rule_facts(of.rule, words, deletes_files=_deletes_files(of))
     yield Section(f"dataset-{name}", words.t("section.dataset", name=name), (rule,))
     yield Section(f"figures-{name}", words.t("section.figures"), _figures(report, of, words), 2)
-    yield Section(f"observed-{name}", words.t("section.observed"), (_observed(of, words),), 2)
+    yield Section(f"observed-{name}", words.t("section.observed"), _observed(of, words), 2)
     yield Section(f"deletions-{name}", words.t("section.deletions"), _deletions(of, words), 2)
     proofs = _proofs(of, words)
     if proofs:
@@ -331,7 +332,10 @@ def _figures(report: Report, of: DatasetFacts, words: Words) -> tuple[Block, ...
     items = [
         ("label.archived", _amount(archived.rows, archived.windows, archived.objects, archived.size_bytes, words)
          + _span(archived.oldest, archived.newest, words)),
-        ("label.relocated", cells(words.t("rows", rows=of.rows_relocated))),
+        ("label.relocated", cells(
+            words.t("rows", rows=of.rows_relocated),
+            words.t("chunks.moved", chunks=of.chunks.files_deleted) if of.chunks and of.chunks.files_deleted else "",
+        )),
         ("label.deleted", cells(
             words.t("deleted", rows=of.rows_deleted, objects=of.objects_deleted, versions=of.versions_deleted)
         )),
@@ -394,10 +398,10 @@ def _span(oldest: str | None, newest: str | None, words: Words) -> tuple[Cell, .
     return (Cell(bounds, "muted"),)
 
 
-def _observed(of: DatasetFacts, words: Words) -> Block:
+def _observed(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
     if not of.observations:
-        return Paragraph(words.t("section.observed.none"), "warn")
-    return Table(
+        return (Paragraph(words.t("section.observed.none"), "warn"),)
+    table = Table(
         "",
         (
             Column(words.t("column.place")),
@@ -411,6 +415,7 @@ def _observed(of: DatasetFacts, words: Words) -> Block:
         ),
         tuple(_one_observation(one, words) for one in of.observations),
     )
+    return Paragraph(words.t("text.observed"), "muted"), table
 
 
 def _one_observation(seen: Observation, words: Words) -> tuple[tuple[Cell, ...], ...]:
@@ -491,8 +496,16 @@ def _counts(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
         cells(words.t("none") if one.rows_planned is None else words.number(one.rows_planned)),
         cells(words.number(one.rows_done)),
         cells(difference or words.t("none")),
-        cells(words.t("none") if one.rows_left is None else words.number(one.rows_left)),
+        cells(_left(one, words)),
     )
+
+
+def _left(one: Deletion, words: Words) -> str:
+    if one.rows_left is not None:
+        return words.number(one.rows_left)
+    if any(copy.name == LOCK for copy in one.residuals):
+        return words.t("left.locked", until="…" if one.kept_until is None else one.kept_until.date())
+    return words.t("none")
 
 
 def _proofs(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
@@ -664,8 +677,9 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
         (
             "label.lost",
             tuple(
-                Cell(f"{words.number(one.chunks)}, {words.instant(one.at)}, {one.list_key}", "bad")
+                cell
                 for one in chunks.losses
+                for cell in (Cell(words.t("lost", chunks=one.chunks, at=one.at), "bad"), Cell(one.list_key, "code"))
             )
             or nothing,
         ),

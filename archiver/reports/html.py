@@ -24,6 +24,7 @@ from archiver.reports.document import (
 )
 
 STYLE_FILE = "report.css"
+_OPTION = re.compile(r"(?<![\w-])--[a-z][\w.-]{0,40}")
 _COMMAND = re.compile(r"`([^`<>]+)`")
 
 
@@ -165,7 +166,9 @@ def _lines(lines: tuple[Cell, ...]) -> str:
 
 def _cell(cell: Cell) -> str:
     language = ' lang="en"' if cell.english else ""
+    # An option is one word: it breaks after its dashes only where there is no other way.
+    text = _OPTION.sub(r'<span class="option">\g<0></span>', escape(cell.text))
     if cell.tone == "plain" and not language:
-        return escape(cell.text)
+        return text
     tone = "" if cell.tone == "plain" else f' class="{cell.tone}"'
-    return f"<span{tone}{language}>{escape(cell.text)}</span>"
+    return f"<span{tone}{language}>{text}</span>"

@@ -173,3 +173,8 @@ def test_findings_are_said_in_german_as_far_as_their_form_is_known() -> None:
     text = html(report_document(told, GERMAN)).decode()
     for expected in ("30 Tage", "32,4 Tage", "31,2 Tage alt (22.10.2026 04:12 UTC)", "Loki: älteste Zeile", "„720h“"):
         assert expected in text
+
+
+@pytest.mark.parametrize("text", ["gesperrt bis 24.12.2026", "15 Chunk-Dateien", "Löschung ausgesetzt (2026-17)"])
+def test_a_german_report_says_what_stayed_and_what_moved(text: str) -> None:
+    assert text in files()["archiver-report-2026-11.de.html"].decode()
