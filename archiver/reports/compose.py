@@ -34,6 +34,7 @@ from archiver.reports.model import (
     Deletion,
     Held,
     HoldFacts,
+    Measure,
     Observation,
     Remark,
     Report,
@@ -114,12 +115,23 @@ def _figures_shown(report: Report, words: Words) -> tuple[Figure, ...]:
     return tuple(
         Figure(
             label=words.t(f"figure.{one.code}"),
-            value=words.number(one.now),
+            value=measured(one, report, words),
             before="" if one.before is None else words.t("figure.before", before=one.before),
         )
         for one in report.measures
         if one.code in FIGURES
     )
+
+
+def measured(measure: Measure, report: Report, words: Words) -> str:
+    """A number of the period; a dash where nobody counted, which is not the same as none."""
+    facts = report.facts
+    nobody = {
+        "nights_missed": facts.nights.recorded_since is None,
+        "findings_breach": facts.stack is None,
+        "findings_unknown": facts.stack is None,
+    }
+    return words.t("none") if nobody.get(measure.code) else words.number(measure.now)
 
 
 # ── The first screen ───────────────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +186,7 @@ def _changes(report: Report, words: Words) -> Section:
                 (
                     cells(words.t(f"measure.{one.code}")),
                     cells(words.t("none") if one.before is None else words.number(one.before)),
-                    cells(words.number(one.now)),
+                    cells(measured(one, report, words)),
                 )
                 for one in report.measures
             ),

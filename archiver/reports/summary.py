@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from archiver.reports.compose import remark_note
+from archiver.reports.compose import measured, remark_note
 from archiver.reports.document import Document, Facts, Paragraph, visible
 from archiver.reports.model import DatasetFacts, Level, Report
 from archiver.reports.words import Words
@@ -33,7 +33,7 @@ def _lines(report: Report, words: Words) -> Iterator[str]:
     for one in report.measures:
         before = words.t("none") if one.before is None else words.number(one.before)
         label = words.t(f"measure.{one.code}")
-        yield f"{label:<{LABEL_WIDTH}} {before:>{NUMBER_WIDTH - 1}}{words.number(one.now):>{NUMBER_WIDTH}}"
+        yield f"{label:<{LABEL_WIDTH}} {before:>{NUMBER_WIDTH - 1}}{measured(one, report, words):>{NUMBER_WIDTH}}"
     yield ""
     for dataset in facts.datasets:
         yield f"{dataset.name}: {_dataset(dataset, words)}"

@@ -13,9 +13,11 @@ import pytest
 
 from archiver.model import Initialised
 from archiver.reports.build import Context, build_report
+from archiver.reports.compose import measured
 from archiver.reports.data import COLUMNS, csv_bytes, derived_schema, json_bytes, schema
 from archiver.reports.model import Report
 from archiver.reports.period import month_of
+from archiver.reports.words import Words
 from tests.reports.test_files import CONTEXT, november
 from tests.support.archive import ARCHIVE_ID, SIGNER
 from tests.support.story import chunk_list, signed
@@ -127,6 +129,8 @@ def test_an_archive_that_knows_nothing_says_what_is_not_recorded() -> None:
     assert [(gap.field, gap.state) for gap in report.gaps] == [("facts.rules", "not_recorded")]
     assert {one.code for one in report.remarks} == {"rules_not_recorded", "stack_not_checked", "nights_not_recorded"}
     assert report.verdict == "attention"
+    counted = {one.code: measured(one, report, Words("de")) for one in report.measures}
+    assert [counted[name] for name in ("nights_missed", "findings_breach", "rows_deleted")] == ["–", "–", "0"]  # noqa: RUF001
     assert report.compared_with is None
 
 

@@ -1,6 +1,7 @@
 """A report as files: the same bytes again, nothing beside them, whole or not at all."""
 
 import re
+import subprocess
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,10 +18,14 @@ from archiver.reports.pdf import pdf
 from archiver.reports.period import month_of
 from archiver.reports.words import Language
 from archiver.wiring_report import write_files
+from tests.support.debian import binary
 from tests.support.story import END, exported, rules, signed, story
 
 NOVEMBER = month_of(datetime(2026, 11, 1, tzinfo=UTC))
 CONTEXT = Context(store="s3://archive/logs", anchor="postgresql://db.example/archiver.anchor")
+MARGIN_POINTS = 18 / 25.4 * 72
+"""Of the page, left and right: see the template."""
+
 LANGUAGES: tuple[Language, ...] = ("de", "en")
 FORMATS: tuple[Format, ...] = ("html", "pdf", "json", "csv")
 
@@ -56,6 +61,34 @@ def test_html_has_no_script_and_asks_for_nothing() -> None:
         found = re.findall(r"(?:src|href|xlink:href|action|data|poster|srcset)\s*=\s*[\"']?([^\"'>\s]+)", text)
         assert [one for one in found if not one.startswith("#")] == []
         assert not re.search(r"<(script|link|iframe|object|embed|img|form|base)\b|url\(|@import|\bon\w+=|style=", text)
+
+
+def text_of(path: Path, how: str) -> str:
+    """Of a PDF."""
+    argv = [binary("pdftotext"), how, str(path), "-"]
+    return subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout.decode()
+
+
+def test_nothing_runs_off_the_page_of_a_pdf(tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(files()["archiver-report-2026-11.de.pdf"])
+    boxes = text_of(path, "-bbox")
+    (width,) = set(re.findall(r'<page width="([0-9.]+)"', boxes))
+    words = re.findall(r'xMax="([0-9.]+)" yMax="[0-9.]+">([^<]*)<', boxes)
+    assert len(words) > 1000
+    assert [text for right, text in words if float(right) > float(width) - MARGIN_POINTS + 1] == []
+
+
+def test_what_is_copied_out_of_a_pdf_is_what_stands_there(tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(files()["archiver-report-2026-11.de.pdf"])
+    text = text_of(path, "-layout")
+    assert not re.search("[\u200b\u2060\ufeff]", text), "an invisible character in a digest or a command"
+    chain = november().facts.chain
+    assert chain is not None
+    copied = " ".join(text.split())
+    for expected in (november().verify_command, f"sha256sum ./copy/{chain.head_key}", chain.head_hash, "--execute"):
+        assert expected in copied
 
 
 def test_a_pdf_is_an_archival_and_accessible_one() -> None:
