@@ -589,10 +589,10 @@ CATALOGUE: Mapping[str, Message] = {
     "text.files": Message(
         "Die Dateien lagen in einem Verzeichnis, das kein Loki liest. Vor jeder Löschung wurde jede Zeile jedes Chunks mit"
         " den zurückgelesenen Objekten des Archivs verglichen, danach wurde nachgesehen, was fort ist. Welche Chunks es"
-        " waren, nennt das angegebene Objekt. Gezählt werden Chunks; ihre Zeilen stehen weiter im Archiv (Verlagerung).",
+        " waren, nennt das angegebene Objekt. Gezählt werden Chunks; ihre Zeilen stehen weiter im Archiv, bis zum Ende von dessen Frist (Verlagerung).",
         "The files lay in a directory that no Loki reads. Before each deletion every line of every chunk was compared"
         " with the archive's objects, read back for that; afterwards it was looked which are gone. The object given"
-        " names the chunks. Counted are chunks; their lines are still in the archive (moved).",
+        " names the chunks. Counted are chunks; their lines stay in the archive until the end of its period (moved).",
     ),
     "label.files": Message("Gelöscht", "Deleted"),
     "files.total": Message(

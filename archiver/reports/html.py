@@ -23,6 +23,9 @@ from archiver.reports.document import (
     visible,
 )
 
+LONG_MIN = 40
+"""A digest or a key: on a narrow screen its column is scrolled to, and not squeezed to a few letters."""
+
 STYLE_FILE = "report.css"
 _OPTION = re.compile(r"(?<![\w-])--[a-z][\w.-]{0,40}")
 _COMMAND = re.compile(r"`([^`<>]+)`")
@@ -170,5 +173,6 @@ def _cell(cell: Cell) -> str:
     text = _OPTION.sub(r'<span class="option">\g<0></span>', escape(cell.text))
     if cell.tone == "plain" and not language:
         return text
-    tone = "" if cell.tone == "plain" else f' class="{cell.tone}"'
+    long = " long" if cell.tone == "code" and len(cell.text) > LONG_MIN else ""
+    tone = "" if cell.tone == "plain" else f' class="{cell.tone}{long}"'
     return f"<span{tone}{language}>{text}</span>"

@@ -178,7 +178,7 @@ def test_chunk_files_are_lines_of_the_csv_file_that_count_chunks() -> None:
     assert files[1]["difference_reasons"].startswith("2 chunks could not be deleted")
     assert files[2]["difference_reasons"].startswith("2 chunks were still there: the run")
     assert files[2]["checked_before"] < files[2]["deleted_at"]
-    assert (files[0]["size_bytes"], files[0]["proof_sha256"]) == (str(6 * 4_096), chunk_list("gone 18", 6).sha256)
+    assert (files[0]["size_bytes"], files[0]["proof_sha256"]) == (str(6 * 4_096), chunk_list("gone 18 6", 6).sha256)
     gaps = {gap.field: gap.state for gap in november().gaps}
     assert gaps["facts.datasets[loki].deletions[].rows_done"] == "not_recorded"
 

@@ -216,7 +216,7 @@ def test_deleted_chunk_files_are_moved_and_add_up() -> None:
     assert told.chunks.files_deleted_bytes == sum(sizes) == 15 * 4_096
     assert {one.code: one.now for one in november().measures}["files_deleted"] == 15
     first = told.deletions[0]
-    named = chunk_list("gone 18", 6)
+    named = chunk_list("gone 18 6", 6)
     assert [(proof.key, proof.sha256, proof.rows) for proof in first.proofs] == [(named.key, named.sha256, 6)]
     assert (first.oldest, first.newest) == ("2026-09-21T14:13:20.000Z", "2026-09-21T14:23:20.000Z")
     assert first.due_from == datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC) + 30 * DAY

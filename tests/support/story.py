@@ -406,7 +406,7 @@ def _files_leaving(at: datetime, seq: int, died: list[int]) -> Iterator[tuple[da
         return [ChunksDeletionIntended(dataset=LOKI, plan=digest("files", at.day), list=named, **given)]
 
     def gone(chunks: int, intent_seq: int, **given: Any) -> list[Event]:
-        named = chunk_list(f"gone {at.day}", chunks) if chunks else None
+        named = chunk_list(f"gone {at.day} {chunks}", chunks) if chunks else None
         return [ChunksDeleted(dataset=LOKI, intent_seq=intent_seq, list=named, size_bytes=chunks * 4_096, **given)]
 
     if (at.year, at.month) != (2026, 11):
