@@ -63,6 +63,7 @@ class Browser:
         self._unread = b""
         self._session = ""
         self._context = ""
+        self._target = ""
         self.errors: list[str] = []
         self.requests: list[str] = []
 
@@ -115,7 +116,7 @@ class Browser:
     # ── Pages ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def open(self, path: Path) -> None:
-        """Show a file in a page of its own, and wait until all of it is there."""
+        """Show a file in a page of its own instead of the one before, and wait until all of it is there."""
         self._session = ""
         self.errors, self.requests = [], []
         if not self._context:
@@ -124,6 +125,9 @@ class Browser:
             )
             self._context = created["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=self._context)["targetId"]
+        if self._target:
+            self.call("Target.closeTarget", targetId=self._target)
+        self._target = target
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Log", "Runtime", "Network"):
             self.call(f"{domain}.enable")
