@@ -527,6 +527,10 @@ CATALOGUE: Mapping[str, Message] = {
         "Nach der letzten Löschung des Zeitraums kann noch etwas stehen in:",
         "After the last deletion of the period something can still be in:",
     ),
+    "text.residuals.nowhere": Message(
+        "Keine der konfigurierten Kopien enthält diesen Datenbestand.",
+        "None of the configured copies holds this dataset.",
+    ),
     "text.residuals.none": Message(
         "Gelöscht wurde nichts. Wie lange Sicherungen etwas behielten, sagt die Konfiguration.",
         "Nothing was deleted. How long backups would keep anything is in the configuration.",

@@ -577,7 +577,7 @@ def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
     if report.facts.rules is not None and not report.facts.rules.residuals:
         rows.append((cells(field_label("residuals", words)), (Cell(words.t("gap.not_configured"), "warn"),)))
     if not rows:
-        return Paragraph(words.t("text.residuals.none"))
+        return Paragraph(words.t("text.residuals.nowhere" if of.deletions else "text.residuals.none"))
     columns = (Column(words.t("column.copy"), 3), Column(words.t("column.until"), 2))
     return Table(words.t("text.residuals"), columns, tuple(rows))
 

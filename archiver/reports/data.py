@@ -169,7 +169,7 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
         "negative_check_rows_overdue": "" if seen is None else seen.rows_overdue,
         "observed_oldest": "" if seen is None else seen.oldest or "",
         "residual_copies": "; ".join(f"{copy.name} until {_when(copy.until) or 'unknown'}" for copy in one.residuals)
-        or "not configured",
+        or ("none" if report.facts.rules is not None and report.facts.rules.residuals else "not configured"),
         "archive_due_at": _when(one.archive_due_at),
         "kept_until": _when(one.kept_until),
     }

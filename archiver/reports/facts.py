@@ -145,7 +145,7 @@ def _dataset(of: Collector, holdings: Holdings, name: str) -> DatasetFacts:
         chunks=_chunk_facts(sums, held),
         days=_days(sums, of.period),
         verifications=sums.verifications,
-        residuals=() if last is None else residuals_of(of.rules_at(holdings), last),
+        residuals=() if last is None else residuals_of(of.rules_at(holdings), rule, last),
         objects_locked=len(held.residuals),
         locked_until=lock_end(max(held.residuals.values(), default=DATED_MAX)),
         rewrites=rewrites_of(sums),

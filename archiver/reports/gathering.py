@@ -65,6 +65,9 @@ ON_HOLD = "on hold"
 """What the reasons of rows that a hold keeps begin with."""
 
 LOCK = "object lock"
+DATABASE_COPIES = ("Supabase daily backups (", "Supabase point-in-time recovery")
+"""How the copies are named that the database's host makes of it."""
+
 SUBJECT_DIGITS = 12
 
 
@@ -237,7 +240,7 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
             proofs=tuple(_proof(one) for one in segments),
             rows_left=event.state.rows,
             checked_at=event.snapshot_at,
-            residuals=residuals_of(to.rules_at(holdings), event.snapshot_at),
+            residuals=residuals_of(to.rules_at(holdings), rule, event.snapshot_at),
             archive_due_at=None if rule is None or known is None else archive_due(rule, known),
             kept_until=None,
             size_bytes=0,
@@ -292,7 +295,7 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
                 proofs=tuple(_proof(one) for one in objects),
                 rows_left=None if event.kept_until else 0,
                 checked_at=entry.at,
-                residuals=(*residuals_of(to.rules_at(holdings), entry.at), *_locked(event)),
+                residuals=(*residuals_of(to.rules_at(holdings), rule, entry.at), *_locked(event)),
                 archive_due_at=None,
                 kept_until=lock_end(event.kept_until),
                 size_bytes=sum(one.segment.size_bytes for one in objects),
@@ -414,7 +417,7 @@ def _unnamed(
         proofs=tuple(Proof(key=key, size_bytes=0, sha256="", rows=0, verified_at=None, is_deep=False) for key in keys),
         rows_left=None if locked else 0,
         checked_at=at,
-        residuals=(*residuals_of(to.rules_at(holdings), at), *locked),
+        residuals=(*residuals_of(to.rules_at(holdings), to.rule(holdings, dataset), at), *locked),
         archive_due_at=None,
         kept_until=locked[0].until if locked else None,
         size_bytes=0,
@@ -540,7 +543,7 @@ def _files_deleted(to: Collector, holdings: Holdings, signed: SignedEntry, event
             ),
             rows_left=None,
             checked_at=at,
-            residuals=residuals_of(to.rules_at(holdings), at) if done else (),
+            residuals=residuals_of(to.rules_at(holdings), rule, at) if done else (),
             archive_due_at=_archive_due_within(rule, held.slots.values(), first, last) if done else None,
             kept_until=None,
             size_bytes=event.size_bytes,
@@ -650,11 +653,17 @@ def _source_place(rule: DatasetRules | None) -> str:
     return "" if rule is None else f"{rule.source}: {rule.place}"
 
 
-def residuals_of(rules: RulesStated | None, deleted_at: datetime) -> tuple[Residual, ...]:
-    """Configured copies, ``name=days``, with the last day on which each can still hold what was deleted."""
+def residuals_of(rules: RulesStated | None, rule: DatasetRules | None, deleted_at: datetime) -> tuple[Residual, ...]:
+    """Configured copies, ``name=days``, with the last day on which each can still hold what was deleted.
+
+    Args:
+        rule: Of the dataset: logs were never in the database, and are in none of its backups.
+    """
     found = []
     for one in rules.residuals if rules else ():
         name, _, days = one.rpartition("=")
+        if rule is not None and rule.source == "loki" and name.startswith(DATABASE_COPIES):
+            continue
         try:
             until = later(deleted_at, timedelta(days=float(days)))
         except (ValueError, OverflowError):

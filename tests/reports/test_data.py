@@ -175,6 +175,7 @@ def test_chunk_files_are_lines_of_the_csv_file_that_count_chunks() -> None:
     assert {(line["operation"], line["storage_place"], line["rows_done"]) for line in files} == {
         ("relocation", "loki: loki", "not recorded")
     }
+    assert {line["residual_copies"] for line in files} == {"none"}
     assert files[1]["difference_reasons"].startswith("2 chunks could not be deleted")
     assert files[2]["difference_reasons"].startswith("2 chunks were still there: the run")
     assert files[2]["checked_before"] < files[2]["deleted_at"]

@@ -221,7 +221,10 @@ def test_deleted_chunk_files_are_moved_and_add_up() -> None:
     assert (first.oldest, first.newest) == ("2026-09-21T14:13:20.000Z", "2026-09-21T14:23:20.000Z")
     assert first.due_from == datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC) + 30 * DAY
     assert first.archive_due_at == datetime(2026, 9, 22, tzinfo=UTC) + 365 * DAY
-    assert first.residuals[0].until == first.deleted_at + 7 * DAY
+    assert (first.residuals, told.residuals) == ((), ()), "logs are in no backup of the database"
+    elsewhere = report([(NOVEMBER_1, [rules(residuals=("disk snapshots=3",))]), *chunk_files(0, NOVEMBER_1 + DAY, 2)])
+    (line,) = elsewhere.facts.datasets[2].deletions
+    assert [(one.name, one.until) for one in line.residuals] == [("disk snapshots", line.deleted_at + 3 * DAY)]
 
 
 def chunk_files(kept: int, at: datetime, intent_seq: int) -> list[tuple[datetime, list[Event]]]:

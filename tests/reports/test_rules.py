@@ -9,7 +9,8 @@ import pytest
 
 from archiver.config import Settings, load
 from archiver.model import ColumnPolicy, PolicyAction
-from archiver.wiring_report import config_sha256, processing_record, stated_rules
+from archiver.reports.gathering import DATABASE_COPIES
+from archiver.wiring_report import config_sha256, processing_record, residual_copies, stated_rules
 
 
 def settings(**given: Any) -> Settings:
@@ -56,6 +57,13 @@ def test_the_rules_quote_every_dataset_and_who_is_responsible() -> None:
         "Supabase daily backups (pro)=7",
         "Supabase point-in-time recovery=14",
     )
+
+
+def test_a_report_knows_the_copies_of_the_database_by_their_names() -> None:
+    stack = {"supabase": {"plan": "pro", "recovery_period": "14d"}}
+    made = residual_copies(settings(stack=stack))
+    assert len(made) == 2
+    assert all(name.startswith(DATABASE_COPIES) for name in made)
 
 
 @pytest.mark.parametrize(
