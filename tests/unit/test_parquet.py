@@ -14,6 +14,7 @@ from archiver.errors import LocalResourceError, SegmentAltered
 from archiver.model import Column, Segment, Slot, TableSchema, Window
 from archiver.parquet import (
     ARROW_TYPES,
+    ROW_GROUP_ROWS,
     PartWriter,
     WrittenPart,
     arrow_schema,
@@ -85,6 +86,33 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_batched(tmp_path: Pa
     one = write(tmp_path / "a", rows(1000))
     other = write(tmp_path / "b", *[rows(10, start) for start in range(0, 1000, 10)])
     assert one.sha256 == other.sha256
+
+
+def test_row_groups_are_cut_at_their_bound_whatever_the_batches(tmp_path: Path) -> None:
+    """Bloom filters have room for a row group's values, and readers decode one at a time."""
+    one = write(tmp_path / "a", rows(2 * ROW_GROUP_ROWS + 10))
+    others = [rows(9_000, start) for start in range(0, 2 * ROW_GROUP_ROWS - 9_000, 9_000)]
+    written = sum(batch.num_rows for batch in others)
+    other = write(tmp_path / "b", *others, rows(2 * ROW_GROUP_ROWS + 10 - written, written))
+    for part in (one, other):
+        with pq.ParquetFile(part.path) as file:
+            groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
+        assert groups == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 10]
+    assert one.sha256 == other.sha256
+
+
+def test_a_writer_holds_a_row_group_at_most(tmp_path: Path) -> None:
+    """Of 160 MB of rows, what Arrow has allocated at once stays below 24 MiB."""
+    before, most = pa.total_allocated_bytes(), 0
+    with PartWriter(tmp_path / "a", SCHEMA, dataset="logs", slot=SLOT) as writer:
+        for start in range(0, 40_000, 1_000):
+            batch = rows(1_000, start)
+            texts = pa.array([f"{n:04000d}" for n in range(start, start + 1_000)])
+            writer.write(batch.set_column(1, batch.schema.field(1), texts))
+            del batch, texts
+            most = max(most, pa.total_allocated_bytes() - before)
+        assert writer.finish().rows == 40_000
+    assert most < 24 * 1024 * 1024
 
 
 def test_a_part_declares_order_statistics_and_bloom_filters(tmp_path: Path) -> None:
