@@ -282,7 +282,8 @@ class PartWriter:
     def _flush(self) -> None:
         if not self._pending:
             return
-        table = pa.Table.from_batches(self._pending, schema=self._arrow_schema)
+        # In one piece: Parquet looks whether a page is full at every chunk's end, and bytes must not depend on batches.
+        table = pa.Table.from_batches(self._pending, schema=self._arrow_schema).combine_chunks()
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         with _disk_errors(self._path):
             self._writer.write_table(table, row_group_size=max(table.num_rows, 1))

@@ -86,6 +86,10 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_batched(tmp_path: Pa
     one = write(tmp_path / "a", rows(1000))
     other = write(tmp_path / "b", *[rows(10, start) for start in range(0, 1000, 10)])
     assert one.sha256 == other.sha256
+    # Longer than a page: where a page ends must not depend on where a batch did.
+    long = rows(6).set_column(1, arrow_schema(SCHEMA).field(1), pa.array(["a", "b", "x" * 1_500_000, "c", "d", "e"]))
+    one, other = write(tmp_path / "c", long), write(tmp_path / "d", long.slice(0, 2), long.slice(2, 1), long.slice(3))
+    assert one.sha256 == other.sha256
 
 
 def test_row_groups_are_cut_at_their_bound_whatever_the_batches(tmp_path: Path) -> None:
