@@ -399,7 +399,7 @@ def begin_archive(settings: Settings, make_keys: Callable[[], Signer], run: Run)
     """
     policy = retry_policy(settings, run.stop)
     anchor = build_anchor(settings)
-    if settings.supabase_db_url is None and settings.supabase_url is not None:
+    if settings.reads_data_api:
         # Before anything is made anywhere: what is missing in the project only its owner can install.
         policy.call(_data_api(settings, "reading the datasets").look)
     bare = build_store(settings)

@@ -202,7 +202,7 @@ class _Exam:
         reads_logs = settings.logs() is not None
         yield judge_loop("loki", loop_kind(), matters=reads_logs)
         yield judge_loop("uuid", "compiled" if _uuid_text.compiled else "plain", matters=False)
-        needed = settings.export.jobs * settings.export.part_size_bytes_max
+        needed = settings.export_jobs * settings.export.part_size_bytes_max
         if reads_logs:
             needed = max(needed, SPILL_FACTOR * settings.loki.round_size_bytes_max)
         yield self.room("work_dir", settings.work_dir or Path(tempfile.gettempdir()), needed)

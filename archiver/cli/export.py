@@ -58,7 +58,7 @@ def export(
     Example: archiver export app_audit_log --since 7d
     """
     output = context.output(as_json=json_)
-    settings = context.load(**{"export.jobs": jobs, "loki.jobs": jobs}).settings
+    settings = context.load(**{"export.jobs": jobs, "data_api.jobs": jobs, "loki.jobs": jobs}).settings
     low, high = bounds(since, until)
     tables = [name for name in datasets or () if name != LOGS]
     accepted = frozenset(accept_drift or ())
@@ -105,7 +105,7 @@ class _Asked:
 
 def _export_tables(output: Output, settings: Settings, chosen: tuple[Dataset, ...], asked: _Asked) -> int:
     with (
-        wiring.new_run(settings, jobs=settings.export.jobs) as run,
+        wiring.new_run(settings, jobs=settings.export_jobs) as run,
         _opened(settings, run, dry_run=asked.dry_run, wait=asked.wait) as ledger,
     ):
         if not asked.dry_run:

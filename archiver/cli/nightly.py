@@ -93,7 +93,7 @@ def nightly(
     settings = context.load().settings
     log = _log(output)
     with ExitStack() as stack:
-        run = stack.enter_context(wiring.new_run(settings, jobs=settings.export.jobs))
+        run = stack.enter_context(wiring.new_run(settings, jobs=settings.export_jobs))
         ledger, problem = None, None
         try:
             ledger = stack.enter_context(wiring.writing(settings, run, wait=wait))

@@ -141,7 +141,10 @@ class ExportSettings(Section):
     """How an export works."""
 
     jobs: PositiveInt = Field(
-        2, le=64, description="Windows read at the same time, each on its own database connection."
+        2,
+        le=64,
+        description="Windows read at the same time, each on its own database connection. Through the data API"
+        " `data_api.jobs` counts instead.",
     )
     part_size_bytes_max: int = Field(
         256 * MIB,
@@ -196,6 +199,12 @@ class PostgresSettings(Section):
 class DataApiSettings(Section):
     """How Supabase's data API is reached. Its address is SUPABASE_URL, its key SUPABASE_SECRET_KEY."""
 
+    jobs: PositiveInt = Field(
+        4,
+        le=64,
+        description="As export.jobs, through the data API, where every page waits for its answer. Each takes one"
+        " connection of PostgREST's pool (`db-pool`, 10 unless configured), which the application uses too.",
+    )
     connect_timeout_s: PositiveFloat = Field(10.0, description="For one connection.")
     read_timeout_s: PositiveFloat = Field(
         60.0, description="Between two pieces of an answer; the first one comes when the database has answered."
@@ -804,11 +813,19 @@ class Settings(BaseSettings):
             legal_basis=self.loki.legal_basis,
         )
 
+    @property
+    def reads_data_api(self) -> bool:
+        """Whether tables are read through the data API, for want of a database's address."""
+        return self.supabase_db_url is None and self.supabase_url is not None
+
+    @property
+    def export_jobs(self) -> int:
+        """Windows of tables read at the same time, the way they are read here."""
+        return self.data_api.jobs if self.reads_data_api else self.export.jobs
+
     def resolved_datasets(self) -> tuple[Dataset, ...]:
         """The enabled datasets as nouns, in the order of their definition."""
-        source: Literal["postgres", "postgrest"] = (
-            "postgrest" if self.supabase_db_url is None and self.supabase_url is not None else "postgres"
-        )
+        source: Literal["postgres", "postgrest"] = "postgrest" if self.reads_data_api else "postgres"
         return tuple(
             Dataset(
                 name=name,

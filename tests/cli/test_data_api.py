@@ -2,7 +2,9 @@
 
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from tests.support.program import Program, fill, new_program
 
 DAYS, A_DAY = 32, 12
 OVERDUE = "created_at < date_trunc('hour', now()) - interval '30 days'"
+MEETING_S = 50.0
+"""Shorter than the program waits for an answer, so that whoever waits in vain still gets one."""
 TABLES = ("app_audit_log", "log_workflow_events")
 GRANTS = tuple(f"GRANT SELECT, DELETE ON {table} TO service_role" for table in TABLES)
 
@@ -110,6 +114,23 @@ def test_what_a_person_must_know_before_anything_is_touched(project: postgrest.D
     old = program.having(SUPABASE_SECRET_KEY=postgrest.token("service_role")).run("export").succeeded()
     assert "legacy service_role key" in " ".join(old.err.split())
     assert program.run("export").succeeded().err == ""
+
+
+def test_four_windows_are_read_at_once_unless_told_otherwise(project: postgrest.DataApi, tmp_path: Path) -> None:
+    """The first four pages get their answers when all four have been asked for; with fewer jobs that never happens."""
+    together = threading.Barrier(4)
+
+    def meet(_: proxy.Request, pass_on: Callable[[], proxy.Reply]) -> proxy.Reply:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(MEETING_S)
+        return pass_on()
+
+    project.proxy.arm(meet, match="/log_workflow_events?", times=4)
+    project.install()
+    program = operator(tmp_path, project).init("--anchor", "supabase")
+    program.run("export", "log_workflow_events").succeeded()
+    assert not together.broken
+    assert program.rows("log_workflow_events") == DAYS * A_DAY
 
 
 def test_a_key_that_expires_in_the_middle_of_an_export_loses_nothing(
