@@ -76,8 +76,10 @@ class SlotHoldings:
         rows_missing: Held rows that the source no longer had when last compared, not counting those that we purged.
         rows_duplicate_key: Rows of the source that share their key with another one, when last compared.
         rows_purged: Rows that we deleted from the source.
+        rows_purged_let_go: Of them, those that the slot had when the last of its segments left the archive.
         rows_expired: Rows whose segments have left the archive.
         schema: Fingerprint of the schema under which it was last compared.
+        parts_named: One more than the highest number that a part of it ever had.
     """
 
     slot: Slot
@@ -88,14 +90,21 @@ class SlotHoldings:
     rows_missing: int = 0
     rows_duplicate_key: int = 0
     rows_purged: int = 0
+    rows_purged_let_go: int = 0
     last_purged_at: datetime | None = None
     rows_expired: int = 0
     schema: str = ""
+    parts_named: int = 0
 
     @property
     def is_expired(self) -> bool:
         """The archive held it, and has let it go for good."""
         return self.rows_expired > 0 and not self.segments
+
+    @property
+    def rows_purged_held(self) -> int:
+        """Rows that we deleted from the source and that are held: so many of those that it lacks are not missing."""
+        return self.rows_purged - self.rows_purged_let_go
 
     @property
     def rows(self) -> int:
@@ -196,16 +205,19 @@ class DatasetHoldings:
             yield from slot.segments
 
     def next_part(self, slot: Slot) -> int:
-        """The number for the next part of the slot's day: days with several windows share one folder."""
+        """The number for the next part of the slot's day: days with several windows share one folder.
+
+        One that no part of it ever had, those included that have left: whoever began to delete such a part and was
+        taken for dead may still be at it, and the same rows under the same number would have its key.
+        """
         day = None if slot.window is None else slot.window.date
-        taken = [
-            held.segment.part
+        named = [
+            other.parts_named
             for other in self.slots.values()
             if other.slot.tenant == slot.tenant
             and (None if other.slot.window is None else other.slot.window.date) == day
-            for held in other.segments
         ]
-        return max(taken, default=-1) + 1
+        return max(named, default=0)
 
 
 @dataclass(slots=True)
@@ -345,6 +357,7 @@ def _export(holdings: Holdings, entry: Entry, event: Exported) -> None:
     for segment in event.segments:
         _name(holdings, dataset, entry, event.slot, segment)
         slot.segments.append(HeldSegment(segment, entry.seq, entry.at))
+        slot.parts_named = max(slot.parts_named, segment.part + 1)
     if sum(segment.rows for segment in event.segments) != event.rows:
         raise LedgerBroken(f"ledger entry {entry.seq}: the parts of {event.dataset} {event.slot} do not add up")
     slot.state = event.state
@@ -391,6 +404,7 @@ def _compact(holdings: Holdings, entry: Entry, event: Compacted) -> None:
     for segment in event.segments:
         _name(holdings, dataset, entry, event.slot, segment)
         known.segments.append(HeldSegment(segment, entry.seq, committed_at, entry.at, entry.at))
+        known.parts_named = max(known.parts_named, segment.part + 1)
 
 
 def _remove_parts(holdings: Holdings, entry: Entry, event: PartsRemoved) -> None:
@@ -464,6 +478,9 @@ def _intend_expiry(holdings: Holdings, entry: Entry, event: ExpireIntended) -> N
             continue
         slot.segments = [held for held in slot.segments if held.segment.key not in gone]
         slot.rows_expired += sum(held.segment.rows for held in leaving)
+        if not slot.segments:
+            # Nothing is held that could be missing from the source, or purged from it.
+            slot.rows_purged_let_go, slot.rows_missing = slot.rows_purged, 0
         for held in leaving:
             gone.discard(held.segment.key)
             holdings.keys.discard(held.segment.key)

@@ -444,7 +444,7 @@ class Export:
             # counts them, and must not find them counted here.
             rows_missing=known.rows_missing
             if known is not None and is_purging
-            else max(0, tally.missing - rows_purged),
+            else max(0, tally.missing - (0 if known is None else known.rows_purged_held)),
             rows_duplicate_key=duplicates,
             late=bool(held),
             settled=due.settled,

@@ -387,7 +387,7 @@ class Purge:
                 missing += difference(ours, theirs).missing
             taken_at = snapshot.taken_at
         # Rows that their owner deleted meanwhile cannot be told from ours: never more than was intended.
-        rows = min(share.rows, max(0, missing - known.rows_purged - known.rows_missing))
+        rows = min(share.rows, max(0, missing - known.rows_purged_held - known.rows_missing))
         before = known.state or SourceState(rows=rows)
         return Purged(
             dataset=dataset.name,

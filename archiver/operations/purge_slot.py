@@ -149,7 +149,8 @@ class SlotPurge:
             held = self.archive(files, dataset, work.one.slot)
             self._whole_partitions(dataset, work, held)
             cursors = held.cursors()
-            has_gap = bool(work.gone.rows or self._ledger.holdings.dataset(dataset.name).slots[held.slot].rows_purged)
+            known = self._ledger.holdings.dataset(dataset.name).slots[held.slot]
+            has_gap = bool(work.gone.rows or known.rows_purged_held)
             for due in list(self._slices(dataset, work.one.due, has_gap=has_gap)):
                 if self._run.stop.is_set():
                     return

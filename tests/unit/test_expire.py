@@ -8,10 +8,10 @@ import pytest
 
 from archiver.contracts import ObjectRef, Removal
 from archiver.errors import AccessDenied, IntegrityError, Partial, SegmentAltered, TransientError
-from archiver.model import DATED_MAX, Expired, ExpireIntended
+from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged
 from tests.support.archive import day, multiset
 from tests.support.deletions import ARCHIVE_BORDER, Place, check_nothing_lost, events, ripe
-from tests.support.faulty import FaultyStore
+from tests.support.faulty import Crash, FaultyStore
 from tests.support.nights import Nights
 
 TWO_DAYS = [f"data/logs/date=2026-05-0{number}/" for number in (1, 2)]
@@ -156,6 +156,57 @@ def test_what_comes_after_its_window_has_expired_is_proven_deleted_and_expired_i
     assert place.made.expire().objects == {"logs": 1}
     assert due(place) == []
     assert not set(gone) & set(store_of(place).keys)
+
+
+def settled(place: Place) -> Place:
+    """The oldest windows are archived, purged and expired."""
+    place.made.expire()
+    place.made.night()
+    place.made.expire()
+    assert due(place) == []
+    return place
+
+
+def test_what_comes_after_its_window_has_expired_is_accounted_for_when_the_worker_dies(place: Place) -> None:
+    """The rows that were purged from the window before are no part of what is held of it now."""
+    settled(place)
+    place.table.insert(id="old", created_at=day(0), message="old", score=None)
+    place.made.export()
+    place.made.verify_and_record()
+    before = sum(event.rows for event in events(place.made) if isinstance(event, Purged))
+    place.faults.crash("source.commit", took_effect=True)
+    with pytest.raises(Crash):
+        place.made.purge()
+    place.faults.heal()
+    assert place.made.purge().rows_reconciled == {"logs": 1}
+    assert sum(event.rows for event in events(place.made) if isinstance(event, Purged)) == before + 1
+    assert place.made.expire().objects == {"logs": 1}
+    assert due(place) == []
+
+
+def test_a_row_that_came_late_and_left_without_us_is_counted_as_missing(place: Place) -> None:
+    settled(place)
+    number = place.table.insert(id="old", created_at=day(0), message="old", score=None)
+    place.made.export()
+    place.table.delete(number)
+    place.made.export()
+    (event,) = [event for event in events(place.made) if isinstance(event, Exported)][-1:]
+    assert (event.state.rows, event.rows_missing) == (0, 1)
+
+
+def test_a_slow_expiry_deletes_nothing_that_came_back_as_it_was(place: Place) -> None:
+    """It was taken for dead and accounted for by another run; then the same rows came from a backup, and were archived."""
+    gone = due(place)
+    settled(place)
+    for row in place.rows[:3]:
+        place.table.insert(**row)
+    place.made.night()
+    (key,) = due(place)
+    assert key.rpartition("-")[2] in {one.rpartition("-")[2] for one in gone}, "the same bytes"
+    for one in gone:
+        store_of(place).delete(one)
+    assert due(place) == [key]
+    assert place.made.verify().problems == []
 
 
 # ── What the store keeps ───────────────────────────────────────────────────────────────────────────────────────
