@@ -5,7 +5,7 @@
 - an entry that contradicts what came before it is an error, never a repair
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from archiver.model import (
     ChunksWaiting,
     Compacted,
     Entry,
+    Event,
     Expired,
     ExpireIntended,
     Exported,
@@ -199,9 +200,13 @@ class DatasetHoldings:
         """Slots by tenant and time, undated first."""
         return sorted(self.slots.values(), key=lambda held: held.slot.sort_key)
 
+    def holding(self) -> list[SlotHoldings]:
+        """Those of ``ordered`` of which anything is held: a few, where most have left the archive in many years."""
+        return sorted((held for held in self.slots.values() if held.segments), key=lambda held: held.slot.sort_key)
+
     def segments(self) -> Iterator[HeldSegment]:
         """Every held segment, by slot, then in the order of commits."""
-        for slot in self.ordered():
+        for slot in self.holding():
             yield from slot.segments
 
     def next_part(self, slot: Slot) -> int:
@@ -304,7 +309,10 @@ def check_next(holdings: Holdings, entry: Entry) -> None:
     """
     # A verification changes every slot and contradicts nothing, so that slots need not be copied for it.
     events = tuple(event for event in entry.events if not isinstance(event, Verified))
-    touched = {name for event in events if (name := getattr(event, "dataset", None)) is not None}
+    touched: dict[str, list[Event]] = {}
+    for event in events:
+        if (name := getattr(event, "dataset", None)) is not None:
+            touched.setdefault(name, []).append(event)
     trial = replace(
         holdings,
         keys=set(holdings.keys),
@@ -315,16 +323,22 @@ def check_next(holdings: Holdings, entry: Entry) -> None:
         last_runs=dict(holdings.last_runs),
         last_successes=dict(holdings.last_successes),
         datasets={
-            name: _copied(dataset) if name in touched else dataset for name, dataset in holdings.datasets.items()
+            name: _copied(dataset, touched[name]) if name in touched else dataset
+            for name, dataset in holdings.datasets.items()
         },
     )
     fold([replace(entry, events=events)], trial)
 
 
-def _copied(dataset: DatasetHoldings) -> DatasetHoldings:
+def _copied(dataset: DatasetHoldings, events: Sequence[Event]) -> DatasetHoldings:
+    """One that these events can change. Only their slots are new: there may be thousands, and an entry for each."""
+    slots = dict(dataset.slots)
+    for slot in _slots_of(dataset, events):
+        if slot in slots:
+            slots[slot] = replace(slots[slot], segments=list(slots[slot].segments))
     return replace(
         dataset,
-        slots={slot: replace(held, segments=list(held.segments)) for slot, held in dataset.slots.items()},
+        slots=slots,
         open_purges=dict(dataset.open_purges),
         expiring=dict(dataset.expiring),
         residuals=dict(dataset.residuals),
@@ -333,6 +347,17 @@ def _copied(dataset: DatasetHoldings) -> DatasetHoldings:
         credited=dict(dataset.credited),
         chunks=dataset.chunks.copied(),
     )
+
+
+def _slots_of(dataset: DatasetHoldings, events: Sequence[Event]) -> Iterator[Slot]:
+    for event in events:
+        if isinstance(event, ExpireIntended):
+            gone = frozenset(event.keys)
+            for held in dataset.slots.values():
+                if held.segments and any(one.segment.key in gone for one in held.segments):
+                    yield held.slot
+        elif isinstance(event, Exported | Compacted | Purged):
+            yield event.slot
 
 
 def _begin(holdings: Holdings, entry: Entry, event: Initialised) -> None:
@@ -419,6 +444,8 @@ def _verify(holdings: Holdings, entry: Entry, event: Verified) -> None:
     whole = event.since is None and event.until is None and event.keys is None
     looked_at = None if event.keys is None else frozenset(event.keys)
     for slot in dataset.slots.values():
+        if not slot.segments:
+            continue
         window = slot.slot.window
         if window is None:
             covered = whole or looked_at is not None
@@ -473,6 +500,8 @@ def _intend_expiry(holdings: Holdings, entry: Entry, event: ExpireIntended) -> N
     dataset = _dataset(holdings, event.dataset)
     gone = set(event.keys)
     for slot in dataset.slots.values():
+        if not slot.segments:
+            continue
         leaving = [held for held in slot.segments if held.segment.key in gone]
         if not leaving:
             continue

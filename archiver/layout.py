@@ -75,6 +75,11 @@ def pack_key(first: int, last: int, digest: str) -> str:
     return f"{PACK_PREFIX}{first:0{SEQ_DIGITS}d}-{last:0{SEQ_DIGITS}d}-{digest[:16]}.ndjson"
 
 
+def pack_mark(first: int) -> str:
+    """What sorts just before the keys of all packs that begin with entry ``first`` or later."""
+    return f"{PACK_PREFIX}{first:0{SEQ_DIGITS}d}"
+
+
 def parse_pack_key(key: str) -> PackKey | None:
     """The reverse of ``pack_key``; None when the key is not a pack's."""
     match = _PACK.fullmatch(key)

@@ -91,7 +91,7 @@ def plan_compaction(
     """
     merges: list[SlotMerge] = []
     left: list[LeftSlot] = []
-    for known in held.ordered():
+    for known in held.holding():
         small = [one for one in known.segments if one.segment.size_bytes <= rules.small_size_bytes_max]
         if len(small) < rules.parts_min:
             continue

@@ -93,7 +93,7 @@ def plan_expiry(
     """
     purging = {share.slot for intent in held.open_purges.values() for share in intent.slots}
     slots = []
-    for known in held.ordered():
+    for known in held.holding():
         due_at = archive_due_at(dataset, known)
         if due_at is None or due_at > now:
             continue
@@ -108,7 +108,7 @@ def plan_expiry(
             )
         )
     slots.sort(key=lambda one: one.due_at)
-    rows_held = sum(known.rows for known in held.slots.values())
+    rows_held = sum(known.rows for known in held.holding())
     return ExpiryPlan(dataset=dataset.name, slots=tuple(slots), rows_held=rows_held)
 
 

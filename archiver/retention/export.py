@@ -106,7 +106,7 @@ def plan_export(
     slots = {Slot(window=window): state for window, state in census.items()}
     for slot, known in held.slots.items():
         # A window that lost its last row no longer shows up in a census; that it did is worth an entry.
-        if slot not in slots and known.state is not None and known.state.rows and _asked_for(slot, low, high):
+        if known.state is not None and known.state.rows and slot not in slots and _asked_for(slot, low, high):
             slots[slot] = SourceState(rows=0, digest="")
     due: list[DueSlot] = []
     left: list[LeftSlot] = []
@@ -158,10 +158,11 @@ def _asked_for(slot: Slot, low: datetime | None, high: datetime | None) -> bool:
 
 
 def _check_lengths(dataset: Dataset, held: DatasetHoldings) -> None:
-    for slot in held.slots:
-        if slot.window is not None and slot.window.end - slot.window.start != dataset.window:
-            raise ConfigError(
-                f"dataset {dataset.name}: the archive holds windows of {slot.window.end - slot.window.start}, the"
-                f" configuration says {dataset.window}; nothing was read",
-                hint="set the dataset's window back: its length is fixed by the first export",
-            )
+    # One speaks for all: no export has added a window without comparing its length with that of those before.
+    slot = next((slot for slot in held.slots if slot.window is not None), None)
+    if slot is not None and slot.window is not None and slot.window.end - slot.window.start != dataset.window:
+        raise ConfigError(
+            f"dataset {dataset.name}: the archive holds windows of {slot.window.end - slot.window.start}, the"
+            f" configuration says {dataset.window}; nothing was read",
+            hint="set the dataset's window back: its length is fixed by the first export",
+        )

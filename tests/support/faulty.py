@@ -24,6 +24,7 @@ every write of a run, whichever neighbour it was sent to::
             ...
 """
 
+import bisect
 import hashlib
 import io
 import threading
@@ -32,6 +33,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -249,6 +251,7 @@ class FaultyStore:
         self.conditional = conditional
         self.before_blind_write: Callable[[str], None] = lambda _: None
         self._objects: dict[str, tuple[bytes, datetime]] = {}
+        self._order: list[str] = []
         self._written: dict[str, str] = {}
         self._pending: dict[str, PendingUpload] = {}
         self._instants = 0
@@ -264,7 +267,7 @@ class FaultyStore:
     def keys(self) -> list[str]:
         """Every key held, in order."""
         with self._lock:
-            return sorted(self._objects, key=str.encode)
+            return list(self._order)
 
     def peek(self, key: str) -> bytes:
         """An object's bytes, past all faults and records."""
@@ -274,9 +277,20 @@ class FaultyStore:
         """Change, add or (None) remove an object behind everybody's back."""
         with self._lock:
             if data is None:
-                del self._objects[key]
+                self._take(key)
             else:
-                self._objects[key] = (data, self._now())
+                self._keep(key, data)
+
+    def _keep(self, key: str, data: bytes) -> None:
+        if key not in self._objects:
+            bisect.insort(self._order, key, key=str.encode)
+        self._objects[key] = (data, self._now())
+
+    def _take(self, key: str) -> bool:
+        if self._objects.pop(key, None) is None:
+            return False
+        del self._order[bisect.bisect_left(self._order, key.encode(), key=str.encode)]
+        return True
 
     def leave_pending(self, key: str, upload_id: str) -> PendingUpload:
         """A multipart upload that somebody began and left."""
@@ -294,6 +308,7 @@ class FaultyStore:
         with self._lock:
             made = FaultyStore(faults, conditional=self.conditional)
             made._objects, made._written, made._pending = dict(self._objects), dict(self._written), dict(self._pending)
+            made._order = list(self._order)
             made._instants = self._instants
             return made
 
@@ -316,7 +331,7 @@ class FaultyStore:
             if changed and not key.startswith(layout.PROBE_PREFIX):
                 raise Overwritten(f"{key}: was written with SHA-256 {self._written.get(key)}, now with {sha256}")
             self._written[key] = sha256
-            self._objects[key] = (content, self._now())
+            self._keep(key, content)
 
     def read(self, key: str, *, size_bytes_max: int) -> bytes:
         check_key(key)
@@ -351,15 +366,19 @@ class FaultyStore:
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectRef]:
         with self.faults.call("list", prefix), self._lock:
-            found = [
-                self._reference(key) for key in self.keys if key.startswith(prefix) and key.encode() > after.encode()
-            ]
+            first = max(
+                bisect.bisect_left(self._order, prefix.encode(), key=str.encode),
+                bisect.bisect_right(self._order, after.encode(), key=str.encode),
+            )
+            # In the order of their bytes keys that begin alike stand together.
+            begun_alike = takewhile(lambda key: key.startswith(prefix), islice(self._order, first, None))
+            found = [self._reference(key) for key in begun_alike]
         yield from found
 
     def delete(self, key: str) -> Removal:
         check_key(key)
         with self.faults.call("delete", key), self._lock:
-            return Removal(versions_deleted=0 if self._objects.pop(key, None) is None else 1)
+            return Removal(versions_deleted=1 if self._take(key) else 0)
 
     def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
         for key in keys:

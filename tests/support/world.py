@@ -37,15 +37,27 @@ DAY = timedelta(days=1)
 
 @dataclass
 class Lasting(Nights):
-    """Nights that keep the ledger open, as its local cache would: opening it anew is not what is simulated."""
+    """Nights that keep the ledger open, as its local cache would: opening it anew is not what is simulated.
+
+    Every so many looks it is read completely all the same, and must say what the open one says.
+    """
 
     opened: Ledger | None = None
+    looks_between: int = 500
+    looks: int = 0
 
     def open(self, run: str = "test") -> Ledger:
         if self.opened is None:
             self.opened = super().open(run)
         self.opened.refresh()
         return self.opened
+
+    def look(self) -> Ledger:
+        self.looks += 1
+        opened = self.open()
+        if self.looks % self.looks_between == 0:
+            assert super().look().holdings == opened.holdings
+        return opened
 
 
 @dataclass
@@ -56,8 +68,9 @@ class World:
         true: The time.
         skew: By how much the worker's clock is wrong; those of the database and the store are right.
         written: Every version of every row, as often as it was written.
-        believed: The versions that the application has neither changed nor deleted, by the row's number.
-        let_go: What the archive has expired.
+        believed: The versions that the application has neither changed nor deleted, and the archive has not let go of, by
+            the row's number.
+        numbers: The row of each version.
         holds: By name, from which day on; None: everything.
     """
 
@@ -68,12 +81,13 @@ class World:
     faults: Faults = field(default_factory=Faults)
     table: MemoryTable = field(default_factory=MemoryTable)
     written: Counter[str] = field(default_factory=Counter)
-    believed: dict[int, dict[str, Any]] = field(default_factory=dict)
+    believed: dict[int, str] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    let_go: Counter[str] = field(default_factory=Counter)
+    numbers: dict[str, int] = field(default_factory=dict)
     holds: dict[str, datetime | None] = field(default_factory=dict)
     _next: int = 0
     _segments: dict[str, Counter[str]] = field(default_factory=dict)
+    _names: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source = MemorySource(self.true, {"logs": self.table}, faults=self.faults)
@@ -123,11 +137,12 @@ class World:
             self._look()
 
     def _wrote(self, number: int) -> None:
-        values = dict(self.table.rows[number][1])
-        self.believed[number] = values
+        version, values = self.table.rows[number]
         (name,) = multiset([values])
+        self._names[number, version] = self.believed[number] = name
         self.written[name] += 1
-        self.rows[name] = values
+        self.numbers[name] = number
+        self.rows[name] = dict(values)
         self._look()
 
     def _look(self) -> None:
@@ -137,7 +152,7 @@ class World:
 
     def in_source(self) -> Counter[str]:
         """Rows of the table."""
-        return multiset(self.table.values())
+        return Counter(self._names[number, version] for number, (version, _) in self.table.rows.items())
 
     def in_archive(self, holdings: Holdings | None = None) -> Counter[str]:
         """Rows of the segments that are held, each segment read back from the store and compared once."""
@@ -231,12 +246,12 @@ class World:
         assert not held - self.written, "a row is held twice, or nobody knows whence it came"
         for name in self.seen_source - source:
             self._purged_rightly(name, held)
-        for name, times in (self.seen_held - held).items():
+        for name in self.seen_held - held:
             self._expired_rightly(name, source)
-            self.let_go[name] += times
-        believed = multiset(list(self.believed.values()))
-        missing = believed - (source + held)
-        assert not missing - self.let_go, f"{sum(missing.values())} rows are lost"
+            if self.believed.get(self.numbers[name]) == name and name not in held:
+                del self.believed[self.numbers[name]]
+        missing = Counter(self.believed.values()) - (source + held)
+        assert not missing, f"{sum(missing.values())} rows are lost"
         self.seen_source, self.seen_held = source, held
 
     def _purged_rightly(self, name: str, held: Counter[str]) -> None:
