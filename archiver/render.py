@@ -63,6 +63,7 @@ WHY_DUE = {
     Need.FIRST: "never exported",
     Need.CHANGED: "changed since it was exported",
     Need.POLICY: "column policies ask for more than is held of it",
+    Need.AGAIN: "held once and let go of, and still in the source",
 }
 
 

@@ -118,6 +118,8 @@ def keep_reason(
     window = known.slot.window
     if window is not None and window.end > now - rules.after:
         return "late rows may still come to it"
+    if window is None and dataset.archive_retention is not None:
+        return "each of its parts has a period of its own"
     if holds:
         # Its rows would be the same, but whoever placed it may have noted down the objects and their digests.
         return on_hold(holds)

@@ -15,6 +15,7 @@ class ExpirySlot:
 
     Attributes:
         due_at: When its retention ended.
+        segments: All of its parts; of rows without a usable time those that are due.
         keep: Why it stays all the same; empty when it may go.
         subjects: Holds on persons, whose rows must be looked for before it goes.
     """
@@ -27,12 +28,12 @@ class ExpirySlot:
 
     @property
     def rows(self) -> int:
-        """In all its segments."""
+        """In these segments."""
         return sum(held.segment.rows for held in self.segments)
 
     @property
     def size_bytes(self) -> int:
-        """Of all its segments."""
+        """Of these segments."""
         return sum(held.segment.size_bytes for held in self.segments)
 
 
@@ -65,18 +66,33 @@ class ExpiryPlan:
         return self.rows_going / self.rows_held if self.rows_held else 0.0
 
 
-def archive_due_at(dataset: Dataset, known: SlotHoldings) -> datetime | None:
+def archive_due_at(dataset: Dataset, known: SlotHoldings, part: HeldSegment | None = None) -> datetime | None:
     """When the archive must let go of a slot; None when no period is chosen.
 
     The period counts from the end of the window, so that no row goes before its time. Rows without a usable time, or
     with one that had not come when they were archived, count from the day on which they were.
+
+    Args:
+        part: Only this one of the slot. Parts of rows without a usable time come and go one by one: counted from the
+            newest, none would ever go where new ones keep coming.
     """
     if dataset.archive_retention is None or not known.segments:
         return None
-    archived_at = max(held.committed_at for held in known.segments)
+    archived_at = max(held.committed_at for held in known.segments) if part is None else part.committed_at
     window = known.slot.window
     start = archived_at if window is None else min(window.end, archived_at)
     return start + dataset.archive_retention
+
+
+def _due(dataset: Dataset, known: SlotHoldings, now: datetime) -> tuple[datetime, tuple[HeldSegment, ...]] | None:
+    """What of a slot is due to leave the archive, and since when; None: nothing."""
+    if known.slot.window is None:
+        parts = [(due_at, held) for held in known.segments if (due_at := archive_due_at(dataset, known, held))]
+    else:
+        due_at = archive_due_at(dataset, known)
+        parts = [] if due_at is None else [(due_at, held) for held in known.segments]
+    parts = [(due_at, held) for due_at, held in parts if due_at <= now]
+    return (min(due_at for due_at, _ in parts), tuple(held for _, held in parts)) if parts else None
 
 
 def plan_expiry(
@@ -94,15 +110,15 @@ def plan_expiry(
     purging = {share.slot for intent in held.open_purges.values() for share in intent.slots}
     slots = []
     for known in held.holding():
-        due_at = archive_due_at(dataset, known)
-        if due_at is None or due_at > now:
+        due = _due(dataset, known, now)
+        if due is None:
             continue
         covering = holds(known.slot)
         slots.append(
             ExpirySlot(
                 slot=known.slot,
-                due_at=due_at,
-                segments=tuple(known.segments),
+                due_at=due[0],
+                segments=due[1],
                 keep=keep_reason(dataset, known, covering, is_purging=known.slot in purging),
                 subjects=tuple(hold for hold in covering if hold.subject is not None),
             )

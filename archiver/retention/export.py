@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from archiver.errors import ConfigError
@@ -21,6 +21,8 @@ class Need(StrEnum):
     """The source no longer looks as it did when it was last compared with the archive."""
     POLICY = "policy"
     """The archive holds less of a column than today's policies ask for."""
+    AGAIN = "again"
+    """The archive held it and has let it go, and the source still has rows of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,11 @@ def plan_export(
 ) -> ExportPlan:
     """Decide which slots of a dataset are read.
 
-    What has left the archive for good is not taken in again, unless it is overdue in the source: a row that came that
-    late is archived once more, so that it is proven when it is deleted there, and leaves the archive in the same night.
+    What has left the archive for good is not taken in again, unless it has to leave the source as well: a row that came
+    that late is archived once more, so that it is proven when it is deleted there, and leaves the archive in the same
+    night. A window has left for good when its period is over: one that lay in the future when a row of it was archived
+    and let go of is archived like any other when its time has come. Of rows without a time nothing tells those that
+    were let go of from new ones, so new ones bring them back.
 
     Without bounds: every window but the one that is still open, and the undated rows. With bounds: every window that
     has an instant in ``[since, until)``, the open one included, since somebody asked for it.
@@ -114,19 +119,40 @@ def plan_export(
         state, known_slot = slots[slot], held.slots.get(slot)
         if not bounded and slot.window is not None and slot.window.start <= now < slot.window.end:
             left.append(LeftSlot(slot=slot, rows=state.rows, reason="its window is still open"))
-        elif known_slot is not None and known_slot.is_expired and dataset.source_retention is None:
+        elif known_slot is not None and known_slot.is_expired and _is_over(dataset, slot, now):
             left.append(LeftSlot(slot=slot, rows=state.rows, reason="the archive held it and has let it go for good"))
-        elif known_slot is not None and same_state(known_slot, state) and not _is_lesser(held, known_slot, schema):
+        elif known_slot is not None and _is_settled(dataset, held, known_slot, state, schema):
             left.append(LeftSlot(slot=slot, rows=state.rows, reason="unchanged since it was last compared"))
         else:
             need = Need.CHANGED
             if known_slot is None:
                 need = Need.FIRST
+            elif known_slot.is_expired and state.rows:
+                need = Need.AGAIN
             elif same_state(known_slot, state):
                 need = Need.POLICY
             settled = slot.window is not None and slot.window.end <= settled_until
             due.append(DueSlot(slot=slot, need=need, state=state, settled=settled))
     return ExportPlan(dataset=dataset.name, due=tuple(due), left=tuple(left))
+
+
+def _is_over(dataset: Dataset, slot: Slot, now: datetime) -> bool:
+    """Whether nothing that the source may still have of a slot may be held any more."""
+    if dataset.source_retention is not None or slot.window is None:
+        return False
+    return slot.window.end + (dataset.archive_retention or timedelta(0)) <= now
+
+
+def _is_settled(
+    dataset: Dataset, held: DatasetHoldings, known: SlotHoldings, state: SourceState, schema: TableSchema | None
+) -> bool:
+    """Whether a slot was compared as it is, and what it has is held as it must be."""
+    if not same_state(known, state):
+        return False
+    if known.is_expired:
+        # The source began to have a retention after the archive had let go of it: without proof nothing can leave.
+        return dataset.source_retention is None or not state.rows
+    return not _is_lesser(held, known, schema)
 
 
 def same_state(known: SlotHoldings, state: SourceState) -> bool:

@@ -12,6 +12,7 @@ from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged
 from tests.support.archive import day, multiset
 from tests.support.deletions import ARCHIVE_BORDER, Place, check_nothing_lost, events, ripe
 from tests.support.faulty import Crash, FaultyStore
+from tests.support.memory_source import MemorySource
 from tests.support.nights import Nights
 
 TWO_DAYS = [f"data/logs/date=2026-05-0{number}/" for number in (1, 2)]
@@ -156,6 +157,80 @@ def test_what_comes_after_its_window_has_expired_is_proven_deleted_and_expired_i
     assert place.made.expire().objects == {"logs": 1}
     assert due(place) == []
     assert not set(gone) & set(store_of(place).keys)
+
+
+def test_what_was_let_go_of_before_the_source_had_a_retention_is_proven_and_leaves_that_too(place: Place) -> None:
+    """Its window looks as it did when it was archived; there is nothing by which it could be proven any more."""
+    retained = place.made.datasets
+    forgetful(place)
+    place.table.insert(id="old", created_at=day(0), message="old", score=None)
+    place.made.export()
+    place.made.expire()
+    assert place.made.export().rows == 0
+    place.made.datasets = retained
+    assert place.made.purge().kept["logs"]["not archived"] == 1
+    assert place.made.night().rows["logs"] >= 1
+    assert "old" not in {row["id"] for row in place.table.values()}
+    place.made.expire()
+    assert due(place) == []
+
+
+def forgetful(place: Place) -> Place:
+    """The source keeps its rows for ever, the archive for 31 days."""
+    place.made.datasets = (replace(place.made.datasets[0], source_retention=None),)
+    return place
+
+
+def later(place: Place, days: int) -> None:
+    """So much time passes for everybody."""
+    now = place.made.now() + timedelta(days=days)
+    place.made.now = lambda: now
+    assert isinstance(place.made.source, MemorySource)
+    place.made.source.now = now
+
+
+def test_a_day_is_archived_though_a_row_of_it_was_let_go_of_before_it_came(place: Place) -> None:
+    forgetful(place)
+    ahead = place.made.now() + timedelta(days=60)
+    place.table.insert(id="early", created_at=ahead, message="a wrong clock", score=None)
+    place.made.export()
+    later(place, 32)
+    place.made.expire()
+    assert "early" not in {row["id"] for row in place.made.rows()}
+    assert place.made.export().rows == 0, "not again as long as nothing else is there"
+    later(place, 30)
+    place.table.insert(id="right", created_at=ahead, message="at its time", score=None)
+    place.made.export()
+    assert {"early", "right"} <= {row["id"] for row in place.made.rows()}
+
+
+def test_rows_without_a_time_leave_one_by_one_though_new_ones_keep_coming(place: Place) -> None:
+    number = None
+    for count in range(5):
+        if number is not None:
+            place.table.delete(number)
+        number = place.table.insert(id=f"undated{count}", created_at=None, message="m", score=None)
+        place.made.export()
+        place.made.expire()
+        later(place, 10)
+    kept = {row["id"] for row in place.made.rows() if row["created_at"] is None}
+    assert kept == {"undated", *(f"undated{count}" for count in range(5))}, "the source still has rows without a time"
+    for known in [known for known, (_, row) in place.table.rows.items() if row["created_at"] is None]:
+        place.table.delete(known)
+    place.made.export()
+    place.made.expire()
+    assert {row["id"] for row in place.made.rows() if row["created_at"] is None} == {"undated2", "undated3", "undated4"}
+
+
+def test_a_row_without_a_time_is_archived_though_others_were_let_go_of(place: Place) -> None:
+    forgetful(place)
+    later(place, 32)
+    place.made.expire()
+    assert not [row for row in place.made.rows() if row["created_at"] is None]
+    assert place.made.export().rows == 0, "not again as long as nothing else is there"
+    place.table.insert(id="new", created_at=None, message="m", score=None)
+    place.made.export()
+    assert "new" in {row["id"] for row in place.made.rows()}
 
 
 def settled(place: Place) -> Place:
