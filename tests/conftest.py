@@ -12,7 +12,7 @@ from tests.support.s3 import S3Server, rclone_server, seaweedfs_server
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much of what is random is tried."""
-    parser.addoption("--seeds", type=int, default=6, help="how many random instants a killed process is killed at")
+    parser.addoption("--seeds", type=int, default=12, help="how many random instants a killed process is killed at")
     parser.addoption(
         "--model-examples",
         type=int,

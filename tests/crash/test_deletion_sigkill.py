@@ -1,7 +1,7 @@
 """Real processes that export, verify, purge and expire are killed with SIGKILL at random instants.
 
 Then a run is left alone: no row is lost, none is there twice, nothing overdue is left, and every row that is gone was
-counted once. More instants than the few of every run: ``pytest tests/crash/test_deletion_sigkill.py --seeds 200``.
+counted once. The first place is run by programs that are started as ever, the others by warm ones. More instants than the few of every run: ``pytest tests/crash/test_deletion_sigkill.py --seeds 200``.
 """
 
 import json
@@ -20,6 +20,7 @@ import pytest
 from tests.crash.test_export_sigkill import kill
 from tests.support.postgres import Database, PostgresServer, fresh_database
 from tests.support.program import PATIENCE_S, Program, fill, new_program
+from tests.support.warm import Nursery, begun_by, nursery
 
 DAYS = 38
 A_DAY = 24
@@ -47,9 +48,19 @@ def begun(
         yield made, program
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Nursery]:
+    with nursery() as made:
+        yield made
+
+
 @contextmanager
 def copied(
-    begun: tuple[Database, Program], server: PostgresServer, name: str, directory: Path
+    begun: tuple[Database, Program],
+    server: PostgresServer,
+    name: str,
+    directory: Path,
+    started_by: Nursery | None = None,
 ) -> Iterator[tuple[Database, Program]]:
     """Copies of the database and the archive."""
     template, program = begun
@@ -57,14 +68,15 @@ def copied(
         shutil.copytree(program.directory, directory, dirs_exist_ok=True)
         configuration = directory / "work" / "archiver.toml"
         configuration.write_text(configuration.read_text().replace(str(program.directory), str(directory)))
-        yield made, Program(directory, {"SUPABASE_DB_URL": made.dsn, "ARCHIVER_PURGE__BATCH_ROWS_MAX": "10"})
+        environment = {"SUPABASE_DB_URL": made.dsn, "ARCHIVER_PURGE__BATCH_ROWS_MAX": "10"}
+        yield made, begun_by(started_by, directory, environment)
 
 
 @pytest.fixture
 def place(
-    begun: tuple[Database, Program], postgres_server: PostgresServer, heavy_seed: int, tmp_path: Path
+    begun: tuple[Database, Program], postgres_server: PostgresServer, heavy_seed: int, tmp_path: Path, warm: Nursery
 ) -> Iterator[tuple[Database, Program]]:
-    with copied(begun, postgres_server, str(heavy_seed), tmp_path) as made:
+    with copied(begun, postgres_server, str(heavy_seed), tmp_path, warm if heavy_seed else None) as made:
         yield made
 
 

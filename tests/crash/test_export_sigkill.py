@@ -1,6 +1,6 @@
 """A real ``archiver export`` is killed with SIGKILL at random instants; the next run loses nothing and doubles nothing.
 
-More instants than the few of every run: ``pytest tests/crash/test_export_sigkill.py --seeds 200``.
+The first is started as ever, the others warm. More instants than the few of every run: ``pytest tests/crash/test_export_sigkill.py --seeds 200``.
 """
 
 import os
@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.postgres import Database, PostgresServer, fresh_database
 from tests.support.program import Program, fill, killed_at_the_end, new_program
+from tests.support.warm import Nursery, begun_by, nursery
 
 DAYS = 8
 EVENTS = 1_500
@@ -40,13 +41,20 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return new_program(tmp_path_factory.mktemp("sigkill")).init()
 
 
-def test_killed_at_a_random_instant(seed: int, filled: Database, begun: Program, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Nursery]:
+    with nursery() as made:
+        yield made
+
+
+def test_killed_at_a_random_instant(seed: int, filled: Database, begun: Program, tmp_path: Path, warm: Nursery) -> None:
     """Killed once or twice, then run to its end: every row is there once, and nothing is litter."""
     chance = random.Random(seed)
     shutil.copytree(begun.directory, tmp_path, dirs_exist_ok=True)
     configuration = tmp_path / "work" / "archiver.toml"
     configuration.write_text(configuration.read_text().replace(str(begun.directory), str(tmp_path)))
-    program = Program(
+    program = begun_by(
+        warm if seed else None,
         tmp_path,
         {
             "SUPABASE_DB_URL": filled.dsn,
