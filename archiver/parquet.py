@@ -287,6 +287,10 @@ class PartWriter:
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         with _disk_errors(self._path):
             self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        del table
+        # What was freed stays in the arenas of the threads that took it: those of the windows before, too, and within a
+        # large window more with every row group.
+        pa.default_memory_pool().release_unused()
 
 
 class _Bounds:

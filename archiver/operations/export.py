@@ -404,9 +404,6 @@ class Export:
                     return self._slot_in(snapshot, work, due, batches)
             except TransientError as exc:
                 last = exc
-            finally:
-                # What this window's threads freed stays in their arenas, and the next window has threads of its own.
-                pa.default_memory_pool().release_unused()
         assert last is not None
         raise last
 
