@@ -312,13 +312,20 @@ class Snapshot(Protocol):
         ...
 
     def census(
-        self, dataset: Dataset, schema: TableSchema, since: datetime | None, until: datetime | None
+        self,
+        dataset: Dataset,
+        schema: TableSchema,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        digests: bool = True,
     ) -> Mapping[Window | None, SourceState]:
         """Count the rows of every window that has any, and digest their versions.
 
         Args:
             since, until: Bounds on the time, on window borders, half-open; None is unbounded. Undated rows
                 (window None) are counted only when both are None.
+            digests: False: counting is enough, and every digest may be empty.
         """
         ...
 

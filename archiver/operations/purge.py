@@ -167,7 +167,8 @@ class Purge:
     def _plan(self, snapshot: Snapshot, dataset: Dataset, *, look: bool) -> PurgePlan:
         assert dataset.source_retention is not None
         schema = self._reader.schema(snapshot, dataset)
-        census = snapshot.census(dataset, schema, None, None)
+        # Which versions rows have says whether it is worth looking; what is executed is compared in any case.
+        census = snapshot.census(dataset, schema, None, None, digests=look)
         border = self._now - dataset.source_retention
         rows_due = {
             window: census[window].rows if due == window else snapshot.count(dataset, schema, due)

@@ -135,6 +135,7 @@ class SlotPurge:
         self._run = run
         self._files = 0
         self._busy: set[str] = set()
+        self._droppable: dict[str, Sequence[Partition]] = {}
 
     def run(self, dataset: Dataset, work: SlotWork) -> None:
         """Delete what is proven of one slot, noting in ``work`` whatever was committed.
@@ -200,7 +201,11 @@ class SlotPurge:
 
     def _whole_partitions(self, dataset: Dataset, work: SlotWork, held: Held) -> None:
         """Drop the partitions that are due and proven as a whole; the rows of others are left for the batches."""
-        for partition in self.partitions(dataset).droppable:
+        # Asked once for each run: one that came or went since then is found out when it is locked, and looked at again
+        # before it is dropped.
+        if dataset.name not in self._droppable:
+            self._droppable[dataset.name] = self.partitions(dataset).droppable
+        for partition in self._droppable[dataset.name]:
             if self._run.stop.is_set() or dataset.name in self._busy:
                 return
             if work.one.due.start > partition.window.start or partition.window.end > work.one.due.end:

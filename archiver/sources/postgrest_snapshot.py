@@ -141,7 +141,13 @@ class PostgrestSnapshot:
         return schema
 
     def census(
-        self, dataset: Dataset, schema: TableSchema, since: datetime | None, until: datetime | None
+        self,
+        dataset: Dataset,
+        schema: TableSchema,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        digests: bool = True,  # noqa: ARG002
     ) -> Mapping[Window | None, SourceState]:
         """See ``contracts.Snapshot``. The digest is that of ``postgres``."""
         found: dict[Window | None, SourceState] = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from archiver.contracts import Partitions
 from archiver.errors import Refused, TransientError
 from archiver.model import Dataset, Window
 from archiver.operations.purge import PurgeOptions, PurgeReceipt, unaccounted
@@ -107,6 +108,23 @@ def test_partitions_that_are_proven_whole_are_dropped_and_the_others_stay(databa
     if kind != "date":
         all_due_are_gone(database, made, receipt)
     assert database.query("SELECT count(*) FROM pg_inherits WHERE inhparent = 'logs'::regclass") == [(4,)]
+
+
+def test_a_run_asks_for_the_partitions_once_however_many_windows_are_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(database)
+    made = archive(database)
+    real, asked = PostgresSource.partitions, []
+
+    def partitions(self: PostgresSource, dataset: Dataset) -> Partitions:
+        asked.append(dataset.name)
+        return real(self, dataset)
+
+    monkeypatch.setattr(PostgresSource, "partitions", partitions)
+    receipt = made.purge()
+    assert receipt.partitions["logs"] > 1
+    assert asked == ["logs", "logs"], "for the plan, and for what is done"
 
 
 def test_partitions_of_six_hours_are_dropped_as_well(database: Database) -> None:

@@ -94,6 +94,9 @@ def test_the_census_counts_every_window_that_has_rows(case: Case) -> None:
         assert {slot: state.rows for slot, state in bounded.items()} == {window(1): 1}
         assert bounded[window(1)] == whole[window(1)]
         assert snapshot.census(KEYED, schema, MAY_1 + 5 * DAY, None) == {}
+        counted = snapshot.census(KEYED, schema, None, None, digests=False)
+        assert {slot: state.rows for slot, state in counted.items()} == {window(0): 2, window(1): 1, None: 2}
+        assert all(state.digest in ("", whole[slot].digest) for slot, state in counted.items())
 
 
 def test_the_census_notices_every_change(case: Case) -> None:

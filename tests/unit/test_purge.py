@@ -16,7 +16,7 @@ from archiver.operations.purge import PurgeOptions, plan_word, unaccounted
 from tests.support import memory_source
 from tests.support.archive import LOGS, day, multiset
 from tests.support.faulty import FaultyAnchor, FaultyStore
-from tests.support.memory_source import MemorySource, MemoryTable
+from tests.support.memory_source import MemorySnapshot, MemorySource, MemoryTable
 from tests.support.nights import Nights, placed
 
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
@@ -514,3 +514,22 @@ def test_the_events_of_a_purge() -> None:
     assert intent.slots == (SlotShare(slot=slot, rows=6),)
     assert (purged.slot, purged.rows, purged.kept, purged.reconciled) == (slot, 6, (), False)
     assert purged.state.rows == 0
+
+
+def test_row_versions_are_asked_for_only_where_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is executed is compared row by row in any case."""
+    made = archive(filled())
+    real, asked = MemorySnapshot.census, []
+
+    def census(self: MemorySnapshot, *arguments: Any, digests: bool = True) -> Any:
+        asked.append(digests)
+        return real(self, *arguments, digests=digests)
+
+    monkeypatch.setattr(MemorySnapshot, "census", census)
+    seen = made.plan_purge(look=True)
+    assert asked == [True]
+    assert [one.rows_due for plan in made.plan_purge() for one in plan.slots] == [
+        one.rows_due for plan in seen for one in plan.slots
+    ]
+    made.purge()
+    assert asked == [True, False, False]
