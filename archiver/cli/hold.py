@@ -54,6 +54,8 @@ def hold_add(
     day = now + REVIEW_AFTER if review is None else parse_since(review, now, option="--review")
     if day <= now:
         raise ConfigError(f"--review {review} is not in the future; nothing was done", hint="write a date to come")
+    _said(reason, "--reason", "why this must be kept")
+    _said(reference, "--reference", "the case's own number")
     digest = None
     if subject:
         key = wiring.load_privacy_key(settings, "a hold on a person")
@@ -91,6 +93,12 @@ def hold_add(
         output.warn(f"{name}: no subject_columns say where persons are named, so that all of it stays")
 
 
+def _said(text: str, option: str, what: str) -> None:
+    """Refuse a text that says nothing: whoever reviews the hold has nothing else to go by."""
+    if not text.strip():
+        raise ConfigError(f"{option} {text!r}: says nothing; nothing was appended", hint=f"write {what}")
+
+
 @hold_app.command("release")
 def hold_release(
     name: Annotated[str, typer.Argument(metavar="HOLD", help="As `archiver hold list` names it.")],
@@ -102,6 +110,7 @@ def hold_release(
     """
     output = context.output()
     settings = context.load().settings
+    _said(reason, "--reason", "why the hold ends")
     with wiring.new_run(settings, jobs=1) as run:
         release_hold(wiring.open_for_writing(settings, run), name, reason)
     output.answer(f"hold {name} is released")

@@ -63,6 +63,11 @@ def _remarks(one: DatasetStatus) -> list[str]:
             f"overdue: {views.rows_text(one.overdue.rows)} in {views.count_text(one.overdue.slots, 'window')} are older"
             f" than the source may hold them, the oldest of {one.overdue.oldest:%Y-%m-%d}"
         )
+    if one.due_since is not None:
+        lines.append(
+            f"overdue: {views.rows_text(one.rows_due)} should have left the archive, the first on"
+            f" {one.due_since:%Y-%m-%d}; `archiver expire` says what keeps them"
+        )
     if one.rows_undated:
         lines.append(f"{views.rows_text(one.rows_undated)} without a usable time: never purged")
     if one.rows_future:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from archiver.config.settings import DatasetSettings, Location, Settings
+from archiver.config.settings import DatasetSettings, Location, LokiSettings, Settings
 from archiver.config.sources import Loaded
 from archiver.config.times import format_duration
 
@@ -196,8 +196,8 @@ def _retentions(settings: Settings) -> Iterator[Contradiction]:
                 fact=f"{' and '.join(names)} are one relation, {namespace}.{relation}: its rows are archived twice",
                 fix=f"remove one of them, or set datasets.{names[-1]}.enabled = false",
             )
-    if settings.logs() is not None and settings.loki.archive_retention is None:
-        yield _endless("loki", "loki.archive_retention")
+    if settings.logs() is not None:
+        yield from _log_retention(settings.loki)
     if not relations and settings.logs() is None:
         yield Contradiction(
             settings=("datasets", "loki_store"),
@@ -216,6 +216,19 @@ def _retention(name: str, rules: DatasetSettings) -> Iterator[Contradiction]:
             fact=f"the archive may hold rows for {format_duration(rules.archive_retention)}, and the source keeps them"
             f" for {format_duration(rules.source_retention)}: they would expire here first, and never be purged there",
             fix=f"set {setting} to more than source_retention and a window",
+        )
+
+
+def _log_retention(rules: LokiSettings) -> Iterator[Contradiction]:
+    setting = "loki.archive_retention"
+    if rules.archive_retention is None:
+        yield _endless("loki", setting)
+    elif rules.delete == "files" and rules.archive_retention <= rules.source_retention:
+        yield Contradiction(
+            settings=(setting, "loki.source_retention"),
+            fact=f"the archive may hold logs for {format_duration(rules.archive_retention)}, their chunks are deleted"
+            f" after {format_duration(rules.source_retention)}: they would expire first, and no chunk could be proven",
+            fix=f"set {setting} to more than loki.source_retention",
         )
 
 

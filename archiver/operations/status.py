@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.holdings import ChunkHoldings, DatasetHoldings, Holdings
+from archiver.holdings import ChunkHoldings, Holdings
 from archiver.model import ChunkQuarantined, Dataset
-from archiver.retention import Overdue, is_future, overdue
+from archiver.retention import Overdue, holds_on, is_future, overdue, plan_expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,14 @@ class DatasetStatus:
     """One dataset as the archive knows it.
 
     Attributes:
+        slots, oldest: Of what is held, not of what has left.
         reaches_until: End of the newest window that was exported; None when none was.
         rows: Held, every version of a changed row counted.
         rows_in_source: What the source's exported windows had when they were last compared.
         slots_unsettled: Windows that open transactions could still add rows to when they were last compared.
         overdue: What should have left the source by now.
+        rows_due: What should have left the archive by now; held, too, for whatever reason.
+        due_since: When the first of them was to leave it.
         configured: The configuration still names the dataset.
     """
 
@@ -57,6 +60,8 @@ class DatasetStatus:
     rows_duplicate_key: int
     slots_unsettled: int
     overdue: Overdue | None
+    rows_due: int
+    due_since: datetime | None
     schema_version: int
     chunks: ChunkStatus | None = None
 
@@ -78,34 +83,34 @@ def dataset_statuses(holdings: Holdings, datasets: Sequence[Dataset], now: datet
     """Every configured dataset in its order, then those that only the archive knows."""
     rules = {dataset.name: dataset for dataset in datasets}
     names = [*rules, *sorted(set(holdings.datasets) - set(rules))]
-    return tuple(
-        _status(name, holdings.dataset(name), rules.get(name), holdings.last_verified_at.get(name), now)
-        for name in names
-    )
+    return tuple(_status(holdings, name, rules.get(name), now) for name in names)
 
 
-def _status(
-    name: str, held: DatasetHoldings, rule: Dataset | None, verified_at: datetime | None, now: datetime
-) -> DatasetStatus:
+def _status(holdings: Holdings, name: str, rule: Dataset | None, now: datetime) -> DatasetStatus:
+    held = holdings.dataset(name)
     slots = held.ordered()
+    holding = held.holding()
+    due = () if rule is None else plan_expiry(rule, held, lambda slot: holds_on(holdings, name, slot), now=now).slots
     windows = [known.slot.window for known in slots if known.slot.window is not None]
     return DatasetStatus(
         dataset=name,
         configured=rule is not None,
-        slots=len(slots),
+        slots=len(holding),
         segments=sum(len(known.segments) for known in slots),
         rows=sum(known.rows for known in slots),
         size_bytes=sum(known.size_bytes for known in slots),
-        oldest=min((window.start for window in windows), default=None),
+        oldest=min((known.slot.window.start for known in holding if known.slot.window is not None), default=None),
         reaches_until=max((window.end for window in windows if window.start <= now), default=None),
         last_export_at=held.last_export_at,
-        last_verified_at=verified_at,
+        last_verified_at=holdings.last_verified_at.get(name),
         rows_in_source=sum(known.state.rows for known in slots if known.state),
         rows_undated=sum(known.rows for known in slots if known.slot.window is None),
         rows_future=sum(known.rows for known in slots if is_future(known.slot, now)),
         rows_duplicate_key=sum(known.rows_duplicate_key for known in slots),
         slots_unsettled=sum(not known.settled for known in slots if known.slot.window is not None),
         overdue=None if rule is None else overdue(rule, held, now),
+        rows_due=sum(one.rows for one in due),
+        due_since=min((one.due_at for one in due), default=None),
         schema_version=0 if held.schema is None else held.schema.version,
         chunks=_chunks(held.chunks),
     )

@@ -70,8 +70,10 @@ def census_bounds(
     low = None if since is None else max(window_at(since, dataset.window).start, DATED_MIN)
     if until is None:
         return low, None
+    if until > DATED_MAX - dataset.window:
+        return low, DATED_MAX
     last = window_at(until, dataset.window)
-    return low, min(last.start if last.start == until else last.end, DATED_MAX)
+    return low, last.start if last.start == until else last.end
 
 
 def plan_export(

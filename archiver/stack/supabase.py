@@ -134,7 +134,7 @@ def _backups(facts: SupabaseFacts, now: datetime) -> Finding:
             in_force="",
             observed="how long backups are kept follows from the plan, which no database tells",
             verdict=Verdict.CANNOT_TELL,
-            fix=f"say the project's plan: {', '.join(BACKUPS_BY_PLAN)}",
+            fix=f"set stack.supabase.plan to the project's: {', '.join(BACKUPS_BY_PLAN)}",
         )
     longest = max(periods)
     words = f"plan {facts.plan.lower()}: daily backups {span(daily)}" if daily else "plan free: no backups"

@@ -107,6 +107,12 @@ BAD = {
         call=("export", "--since", "soonish"), says=("--since 'soonish'", "cannot be understood"), hint="24h, 7d"
     ),
     "no unit": Bad(call=("export", "--until", "24"), says=("--until '24'", "cannot be understood"), hint="24h, 7d"),
+    "a hold without a reason": Bad(
+        call=("hold", "add", "--reason", " ", "--reference", "7"), says=("--reason ' '", "says nothing"), hint="why"
+    ),
+    "a hold without a reference": Bad(
+        call=("hold", "add", "--reason", "r", "--reference", ""), says=("--reference ''", "says nothing"), hint="number"
+    ),
     "a negative age": Bad(call=("export", "--since=-3d"), says=("--since '-3d'", "cannot be understood"), hint="24h, 7d"),
     "no such date": Bad(
         call=("export", "--since", "2026-02-30"), says=("--since '2026-02-30'", "no such time"), hint="2026-11-01"

@@ -72,6 +72,9 @@ def test_sound_settings(tmp_path: Path) -> None:
          "nothing of it ever expires", False),
         ('"365d"', '"365d"', {"ARCHIVER_LOKI_STORE": "s3://loki/chunks"}, ("loki.archive_retention",),
          "nothing of it ever expires", False),
+        ('"365d"', '"365d"', {"ARCHIVER_LOKI_STORE": "s3://loki/chunks", "ARCHIVER_LOKI__ARCHIVE_RETENTION": "30d",
+          "ARCHIVER_LOKI__DELETE": "files"}, ("loki.archive_retention", "loki.source_retention"), "no chunk could be proven",
+         True),
         ('"365d"', '"365d"\nenabled = false', {}, ("datasets", "loki_store"), "nothing to archive", True),
     ],
 )  # fmt: skip

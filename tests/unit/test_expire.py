@@ -9,6 +9,7 @@ import pytest
 from archiver.contracts import ObjectRef, Removal
 from archiver.errors import AccessDenied, IntegrityError, Partial, SegmentAltered, TransientError
 from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged
+from archiver.operations.status import DatasetStatus, dataset_statuses
 from tests.support.archive import day, multiset
 from tests.support.deletions import ARCHIVE_BORDER, Place, check_nothing_lost, events, ripe
 from tests.support.faulty import Crash, FaultyStore
@@ -60,6 +61,24 @@ def test_exactly_what_is_due_leaves_and_is_not_found_any_more(place: Place) -> N
         ]
     )
     assert place.made.expire().objects == {}
+
+
+def test_the_status_says_what_is_overdue_in_the_archive_and_speaks_of_what_is_held(place: Place) -> None:
+    def told() -> DatasetStatus:
+        (status,) = dataset_statuses(place.made.look().holdings, place.made.datasets, place.made.now())
+        return status
+
+    before = told()
+    assert (before.rows_due, before.due_since) == (7, day(1) + timedelta(days=31))
+    assert before.oldest == day(0)
+    place.made.hold("case", since=day(1))
+    place.made.expire()
+    held = told()
+    assert (held.rows_due, held.slots, held.oldest) == (4, before.slots - 1, day(1)), "kept is overdue all the same"
+    place.made.release("case")
+    place.made.expire()
+    after = told()
+    assert (after.rows_due, after.due_since, after.slots, after.oldest) == (0, None, before.slots - 2, day(2))
 
 
 def test_the_intent_comes_before_the_first_deletion(place: Place) -> None:
