@@ -102,7 +102,7 @@ def _check_retention(text: str) -> None:
         parse_duration(text)
     except ValueError as exc:
         raise ConfigError(
-            f"--archive-retention {text!r} is no duration; nothing was touched",
+            f"--archive-retention: {exc}; nothing was touched",
             hint="write a number and a unit, such as 365d or 52w",
         ) from exc
 

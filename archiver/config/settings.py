@@ -52,7 +52,8 @@ LOG_COLUMNS = frozenset(
 
 
 def _duration(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
+    """A number without a unit is refused: whoever writes 365 means days, and would have been given seconds."""
+    return value if value is None or isinstance(value, timedelta) else parse_duration(value)
 
 
 def _retention(value: Any) -> Any:

@@ -142,7 +142,7 @@ def _is_over(dataset: Dataset, slot: Slot, now: datetime) -> bool:
     """Whether nothing that the source may still have of a slot may be held any more."""
     if dataset.source_retention is not None or slot.window is None:
         return False
-    return slot.window.end + (dataset.archive_retention or timedelta(0)) <= now
+    return slot.window.end <= now - (dataset.archive_retention or timedelta(0))
 
 
 def _is_settled(
