@@ -206,9 +206,14 @@ def decode_entry(data: bytes, *, where: str, strict: bool = True) -> SignedEntry
             raise _newer_format(where, _format_of(data)) from exc
         first = exc.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise LedgerBroken(f"{where}: not a ledger entry ({place}: {first['type']})") from exc
+        raise LedgerBroken(
+            f"{where}: not a ledger entry ({place}: {first['type']}); nothing was read further", hint=_RESTORE
+        ) from exc
     if strict and not _is_canonical(_written(file), data):
-        raise LedgerBroken(f"{where}: not in canonical form, or holds fields that this version does not know")
+        raise LedgerBroken(
+            f"{where}: not in canonical form, or holds fields that this version does not know; nothing was read on",
+            hint=_RESTORE,
+        )
     fields = {name: getattr(file, name) for name in _EntryFile.model_fields if name != "signature"}
     return SignedEntry(Entry(**fields), file.signature, data)
 

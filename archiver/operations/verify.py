@@ -152,14 +152,18 @@ def verify(
     # Before the ledger: what a run names meanwhile is not taken for litter.
     lying, receipt.uploads = lying_objects(store), _pending_uploads(store)
     checkpoint = _read_anchor(anchor, descriptor, receipt)
-    chain = _read_ledger(store, descriptor, checkpoint, receipt, run)
-    holdings, schemas = _fold(chain, receipt)
-    _check_anchor(anchor, checkpoint, chain, receipt)
-    _check_packs(store, chain, receipt)
+    chain, is_readable = _read_ledger(store, descriptor, checkpoint, receipt, run)
+    holdings, schemas, is_sound = _fold(chain, receipt)
+    if is_readable:
+        _check_anchor(anchor, checkpoint, chain, receipt)
+    _check_packs(store, chain, receipt, is_readable=is_readable)
     _check_segments(store, holdings, schemas, receipt, depth=depth, scope=scope, run=run, progress=progress)
     _check_chunk_objects(store, holdings, receipt)
     _forgive_replaced(store, descriptor, anchor, holdings, receipt)
-    receipt.litter = sorted(lying.keys() - named_keys(holdings) - _superseded(chain))
+    if is_readable and is_sound:
+        receipt.litter = sorted(lying.keys() - named_keys(holdings) - _superseded(chain))
+    else:
+        _say_what_cannot_be_told(store, holdings, receipt)
     receipt.problems.sort(key=lambda problem: problem.subject)
     return receipt, holdings
 
@@ -209,6 +213,21 @@ def _forgive_replaced(
     receipt.problems = [problem for problem in receipt.problems if problem.subject not in left]
 
 
+def _say_what_cannot_be_told(store: ObjectStore, holdings: Holdings, receipt: VerifyReceipt) -> None:
+    """Where the ledger cannot be followed to its end, an object that is not there may have left by a later entry."""
+    suspects = {problem.subject for problem in receipt.problems} & named_keys(holdings)
+    absent = {key for key in suspects if store.stat(key) is None}
+    if absent:
+        receipt.problems = [problem for problem in receipt.problems if problem.subject not in absent]
+        receipt.problems.append(
+            Problem(
+                subject=layout.entry_key(holdings.seq + 1),
+                fact=f"{len(absent)} objects are not there, and nobody can tell whether a later entry let go of them",
+                hint="verify again when the ledger is restored",
+            )
+        )
+
+
 def _read_anchor(anchor: Anchor | None, descriptor: Descriptor, receipt: VerifyReceipt) -> Checkpoint | None:
     if anchor is None:
         return None
@@ -225,7 +244,8 @@ def _read_anchor(anchor: Anchor | None, descriptor: Descriptor, receipt: VerifyR
             Problem(
                 subject=anchor.location,
                 fact="the anchor is empty, so nothing says where the ledger ends",
-                hint="if the anchor was lost, `archiver init` sets it again after you have checked the last entry",
+                hint="if it was lost, compare the last entry with a report; the next run that writes sets it again, and"
+                " deletions wait until a person has confirmed one",
             )
         )
     return checkpoint
@@ -233,7 +253,9 @@ def _read_anchor(anchor: Anchor | None, descriptor: Descriptor, receipt: VerifyR
 
 def _read_ledger(
     store: ObjectStore, descriptor: Descriptor, checkpoint: Checkpoint | None, receipt: VerifyReceipt, run: Run
-) -> list[SignedEntry]:
+) -> tuple[list[SignedEntry], bool]:
+    """The entries up to the first that is unsound, and whether there is none."""
+    is_readable = True
     chain: list[SignedEntry] = []
     try:
         for signed in read_chain(store, descriptor, tip=checkpoint, use_packs=False):
@@ -242,7 +264,10 @@ def _read_ledger(
             check_signature(signed, descriptor.public_key, where=f"ledger entry {signed.entry.seq}")
             chain.append(signed)
     except LedgerBroken as exc:
-        receipt.problems.append(Problem(subject=layout.entry_key(len(chain)), fact=exc.message, hint=exc.hint))
+        is_readable = False
+        key = layout.entry_key(len(chain))
+        fact = exc.message.removeprefix(f"{key}: ")
+        receipt.problems.append(Problem(subject=key, fact=fact, hint=exc.hint))
     receipt.entries = len(chain)
     receipt.head_hash = chain[-1].hash if chain else ""
     begun = chain[0].entry.events[0] if chain and chain[0].entry.events else None
@@ -256,12 +281,13 @@ def _read_ledger(
         receipt.problems.append(Problem(subject=layout.entry_key(0), fact="does not begin an archive"))
     else:
         receipt.problems.append(Problem(subject=layout.LEDGER_PREFIX, fact="holds no entry that can be trusted"))
-    return chain
+    return chain, is_readable
 
 
 def _fold(
     chain: Iterable[SignedEntry], receipt: VerifyReceipt
-) -> tuple[Holdings, dict[tuple[str, str], SchemaChanged]]:
+) -> tuple[Holdings, dict[tuple[str, str], SchemaChanged], bool]:
+    """What the entries say, every schema, and whether none contradicts the ones before it."""
     holdings = Holdings()
     schemas: dict[tuple[str, str], SchemaChanged] = {}
     for signed in chain:
@@ -271,11 +297,11 @@ def _fold(
             receipt.problems.append(
                 Problem(subject=layout.entry_key(signed.entry.seq), fact=exc.message, hint=exc.hint)
             )
-            break
+            return holdings, schemas, False
         for event in signed.entry.events:
             if isinstance(event, SchemaChanged):
                 schemas[event.dataset, event.schema] = event
-    return holdings, schemas
+    return holdings, schemas, True
 
 
 def _superseded(chain: Iterable[SignedEntry]) -> set[str]:
@@ -335,10 +361,13 @@ def _check_anchor(
         )
 
 
-def _check_packs(store: ObjectStore, chain: Sequence[SignedEntry], receipt: VerifyReceipt) -> None:
+def _check_packs(
+    store: ObjectStore, chain: Sequence[SignedEntry], receipt: VerifyReceipt, *, is_readable: bool
+) -> None:
     for ref in store.list(layout.PACK_PREFIX):
         pack = layout.parse_pack_key(ref.key)
-        if pack is None:
+        if pack is None or (pack.last >= len(chain) and not is_readable):
+            # It may hold the only sound copy of the entry that is not.
             continue
         want = b"".join(signed.data + b"\n" for signed in chain[pack.first : pack.last + 1])
         found = store.read(ref.key, size_bytes_max=PACK_SIZE_BYTES_MAX)
