@@ -744,6 +744,11 @@ class Ledger:
     def _forget(self) -> None:
         self.holdings, self.head, self._unpacked, self._checkpoint = Holdings(), None, [], None
 
+    @property
+    def is_anchored(self) -> bool:
+        """Whether the anchor held a checkpoint when the ledger was last read or written to."""
+        return self._checkpoint is not None
+
     def _read_anchor(self) -> Checkpoint | None:
         if self.anchor is None:
             return None

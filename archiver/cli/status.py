@@ -27,6 +27,7 @@ def status(json_: JsonOption = False) -> None:
         archive_id=ledger.descriptor.archive_id,
         location=ledger.store.location,
         anchor="" if ledger.anchor is None else ledger.anchor.location,
+        is_anchored=ledger.is_anchored,
         head_seq=head.entry.seq,
         head_hash=head.hash,
         head_at=head.entry.at,
@@ -37,6 +38,11 @@ def status(json_: JsonOption = False) -> None:
         return
     output.answer(f"archive {told.archive_id} in {told.location}")
     output.answer(f"anchor  {told.anchor}, entry {told.head_seq} of {head.entry.at:%Y-%m-%d %H:%M:%S} UTC")
+    if not told.is_anchored:
+        output.warn(
+            "the anchor is empty, so nothing says that the ledger was not cut off; compare its head with a report: the"
+            " next run that writes sets the anchor, and deletions wait until a person has confirmed one"
+        )
     shown = views.table(
         "dataset", "windows", "rows", "size", "from", "until", "verified", right=("windows", "rows", "size")
     )

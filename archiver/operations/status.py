@@ -68,11 +68,16 @@ class DatasetStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveStatus:
-    """The whole archive in one look."""
+    """The whole archive in one look.
+
+    Attributes:
+        is_anchored: The anchor says where the ledger ends.
+    """
 
     archive_id: str
     location: str
     anchor: str
+    is_anchored: bool
     head_seq: int
     head_hash: str
     head_at: datetime | None

@@ -151,6 +151,16 @@ def test_status_needs_no_private_key_and_moves_nothing(exported: Program) -> Non
     assert exported.tree() == before
 
 
+def test_status_says_that_nothing_holds_the_ledgers_end(exported: Program) -> None:
+    assert "the anchor is empty" not in exported.run("status").succeeded().err
+    kept = exported.anchor.rename(exported.anchor.with_suffix(".kept"))
+    try:
+        assert "the anchor is empty" in exported.run("status").succeeded().err
+        assert not json.loads(exported.run("status", "--json").succeeded().out)["is_anchored"]
+    finally:
+        kept.rename(exported.anchor)
+
+
 def test_status_says_what_is_overdue(tmp_path: Path, database: Database) -> None:
     fill(database, audit=5, events=1, days=40)
     program = new_program(tmp_path, SUPABASE_DB_URL=database.dsn).init()

@@ -1,14 +1,17 @@
 """What a verification says of a ledger that cannot be followed to its end: no more than it knows."""
 
+import hashlib
+from dataclasses import replace
+
 import pytest
 
 from archiver import layout
 from archiver.ledger import read_chain, read_descriptor
-from archiver.model import StackChecked
+from archiver.model import StackChecked, Window
 from archiver.operations.sweep import lying_objects
-from tests.support.archive import ARCHIVE_ID
+from tests.support.archive import ARCHIVE_ID, day
 from tests.support.deletions import Place, ripe
-from tests.support.faulty import FaultyStore
+from tests.support.faulty import FaultyAnchor, FaultyStore
 
 
 @pytest.fixture
@@ -56,6 +59,25 @@ def test_a_pack_that_may_hold_the_sound_copy_is_not_called_worthless(place: Plac
     assert list(store.list(layout.PACK_PREFIX))
     store.tamper(layout.entry_key(5), b"")
     assert not [one for one in place.made.verify().problems if one.subject.startswith(layout.PACK_PREFIX)]
+
+
+def test_a_lost_object_is_made_again_from_its_source(place: Place) -> None:
+    """The same rows give the same object in any archive, so that one of a second archive takes its place."""
+    whole = next(
+        one for one in place.made.look().holdings.dataset("logs").holding() if one.slot.window == Window(day(4), day(5))
+    )
+    ((key, sha256),) = [(one.segment.key, one.segment.sha256) for one in whole.segments]
+    store = store_of(place)
+    store.tamper(key, None)
+    assert [problem.subject for problem in place.made.verify().problems] == [key]
+    second = replace(place.made, store=FaultyStore(), anchor=FaultyAnchor())
+    second.init()
+    second.export(since=day(4), until=day(5))
+    (made,) = second.store.list("data/")
+    assert made.key == key
+    store.tamper(key, second.store.read(key, size_bytes_max=1 << 20))
+    assert hashlib.sha256(store.peek(key)).hexdigest() == sha256
+    assert place.made.verify().problems == []
 
 
 def entries(place: Place) -> list[int]:
