@@ -30,6 +30,7 @@ def test_another_word_makes_another_page() -> None:
     assert bare_page(text) != bare_page(text.replace("everything agrees", "everything is fine"))
     assert bare_page(text) != bare_page(text.replace("Exit status 4", "Exit status unknown"))
     assert bare_page(text) == bare_page(text.replace("2026", "2031"))
+    assert bare_page("hold h-fcdeabff, fcdeabff-2026") == bare_page("hold h-12ab34cd, 12ab34cd-2026")
 
 
 @pytest.mark.parametrize("one", list(commands()), ids=lambda one: one.name)
