@@ -29,13 +29,13 @@ TABLE_WIDTH_MAX = 100_000
 
 
 def rows_text(count: int) -> str:
-    """``1 row``, ``12 345 rows``."""
-    return f"{count:,}".replace(",", " ") + (" row" if count == 1 else " rows")
+    """``1 row``, ``12,345 rows``."""
+    return count_text(count, "row")
 
 
 def count_text(count: int, noun: str) -> str:
-    """``1 window``, ``3 windows``."""
-    return f"{count:,}".replace(",", " ") + f" {noun}" + ("" if count == 1 else "s")
+    """``1 window``, ``3 windows``, ``1,200 rows``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def size_text(size_bytes: int) -> str:
@@ -247,11 +247,11 @@ def export_receipt(output: Output, receipt: ExportReceipt, elapsed_s: float) -> 
                 f" {count_text(one.segments, 'part')}, {size_text(one.size_bytes)}"
             )
         for count, what in (
-            (one.rows_undated, "have no usable time: archived, never purged"),
-            (one.rows_future, "have a time that has not come yet: archived, never purged before it has"),
-            (one.rows_duplicate_key, "share their key with another row: archived, never purged"),
-            (one.rows_changed, "were changed in the source since they were archived; both versions are held"),
-            (one.rows_missing, "that the archive holds have left the source"),
+            (one.rows_undated, "without a usable time: archived, never purged"),
+            (one.rows_future, "with a time that has not come yet: archived, never purged before it has"),
+            (one.rows_duplicate_key, "with the key of another row: archived, never purged"),
+            (one.rows_changed, "changed in the source after they had been archived; both versions are held"),
+            (one.rows_missing, "that the archive holds left the source"),
         ):
             if count:
                 output.say(f"  {rows_text(count)} {what}")

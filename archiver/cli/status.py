@@ -66,8 +66,8 @@ def _remarks(one: DatasetStatus) -> list[str]:
     lines = []
     if one.overdue is not None:
         lines.append(
-            f"overdue: {views.rows_text(one.overdue.rows)} in {views.count_text(one.overdue.slots, 'window')} are older"
-            f" than the source may hold them, the oldest of {one.overdue.oldest:%Y-%m-%d}"
+            f"overdue: {views.rows_text(one.overdue.rows)} in {views.count_text(one.overdue.slots, 'window')} should"
+            f" have left the source, the oldest of {one.overdue.oldest:%Y-%m-%d}"
         )
     if one.due_since is not None:
         lines.append(
@@ -79,7 +79,7 @@ def _remarks(one: DatasetStatus) -> list[str]:
     if one.rows_future:
         lines.append(f"{views.rows_text(one.rows_future)} with a time that has not come yet")
     if one.rows_duplicate_key:
-        lines.append(f"{views.rows_text(one.rows_duplicate_key)} share their key with another: never purged")
+        lines.append(f"{views.rows_text(one.rows_duplicate_key)} with the key of another: never purged")
     if one.chunks is not None:
         lines += chunk_remarks(one.chunks)
     if not one.configured:

@@ -43,8 +43,8 @@ def midnight(days_ago: int) -> datetime:
 def test_a_second_run_exports_nothing_and_says_so(program: Program) -> None:
     first = program.run("--verbose", "export").succeeded()
     for name in DATASETS:
-        assert f"{name}: 1 200 rows in 6 windows archived as 6 parts" in first.out
-    assert re.search(r"2 400 rows in [\d.]+ s \([\d,]+ rows/s\)", first.out)
+        assert f"{name}: 1,200 rows in 6 windows archived as 6 parts" in first.out
+    assert re.search(r"2,400 rows in [\d.]+ s \([\d,]+ rows/s\)", first.out)
     before = program.tree()
     second = program.run("--verbose", "export").succeeded()
     for name in DATASETS:
@@ -144,7 +144,7 @@ def test_the_terminal_shows_rows_a_second_and_the_time_that_remains(tmp_path: Pa
     assert re.search(r"log_workflow_events .*/160,000 rows", shown)
     assert re.search(r"[\d,]+ rows/s", shown)
     assert re.search(r"\d:\d\d:\d\d", shown)
-    assert "log_workflow_events: 160 000 rows in 4 windows archived" in shown
+    assert "log_workflow_events: 160,000 rows in 4 windows archived" in shown
     status, shown = program.run_on_terminal("--quiet", "export")
     assert (status, shown) == (0, "")
 
