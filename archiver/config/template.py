@@ -18,7 +18,14 @@ anchor = {anchor}
 signing_key_file = {signing_key_file}
 # The key of the digests that stand for persons (holds, pseudonyms). Keep a copy of it, too.
 privacy_key_file = {privacy_key_file}
-{datasets}"""
+{datasets}
+# Loki's logs, once loki_store names the place of its chunks.
+[loki]
+# How long the archive may hold them; so, too, each controller's choice.
+archive_retention = {archive_retention}
+purpose = {purpose}
+legal_basis = {legal_basis}
+"""
 
 DATASET = """
 [datasets.{name}]
@@ -59,6 +66,9 @@ def template(
             )
             for name in datasets
         ),
+        archive_retention=_quoted(archive_retention),
+        purpose=_quoted(purpose),
+        legal_basis=_quoted(legal_basis),
     )
 
 

@@ -102,6 +102,9 @@ def test_init_makes_the_key_the_store_the_anchor_and_a_valid_configuration(tmp_p
     written = tomllib.loads((program.work / "archiver.toml").read_text())
     assert written["datasets"]["app_audit_log"]["purpose"] == 'Nachweis "und" Fehlersuche'
     assert written["datasets"]["log_workflow_events"]["archive_retention"] == "365d"
+    assert written["loki"] == {
+        "archive_retention": "365d", "purpose": 'Nachweis "und" Fehlersuche', "legal_basis": "Art. 6(1)(f) DSGVO"
+    }  # fmt: skip
     program.run("config", "validate").succeeded()
 
 
