@@ -55,7 +55,7 @@ def test_the_whole_way_ends_with_exactly_the_last_30_days(program: Program, data
         assert program.rows(table) == 800, "the archive still has them"
     assert program.run("purge", "--execute").succeeded().out == ""
     assert program.run("export", "--json").succeeded().lines[-1]["rows"] == 0
-    assert "overdue" not in program.run("status").succeeded().out
+    assert "should have left the source" not in program.run("status").succeeded().out
 
     expired = program.run("expire", "--execute", "--json").succeeded().lines[-1]
     gone = expired["rows"]["app_audit_log"]
