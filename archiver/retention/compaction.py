@@ -96,9 +96,9 @@ def plan_compaction(
         if len(small) < rules.parts_min:
             continue
         keep = keep_reason(dataset, held, known, holds(known.slot), rules=rules, now=now)
-        found = [] if keep else list(_merges(held, known.slot, small, rules))
+        found = [] if keep else list(_merges(held, known, small, rules))
         if not keep and not found:
-            keep = "too few of its small parts are verified and have the same columns"
+            keep = "too few of its small parts are verified, have the same columns, and follow one another"
         if keep:
             left.append(LeftSlot(slot=known.slot, rows=known.rows, reason=keep))
         merges += found
@@ -132,8 +132,12 @@ def keep_reason(
 
 
 def _merges(
-    held: DatasetHoldings, slot: Slot, small: Sequence[HeldSegment], rules: CompactionRules
+    held: DatasetHoldings, known: SlotHoldings, small: Sequence[HeldSegment], rules: CompactionRules
 ) -> Iterator[SlotMerge]:
+    if any(held.schemas[one.segment.schema].key_columns for one in small if one.segment.schema in held.schemas):
+        yield from _last_parts(held, known, rules)
+        return
+    slot = known.slot
     by_schema: dict[str, list[HeldSegment]] = {}
     for one in small:
         if one.verified_at is not None:
@@ -141,12 +145,41 @@ def _merges(
     for schema, segments in by_schema.items():
         if schema not in held.schemas or len(segments) < rules.parts_min:
             continue
-        limit = rules.merged_size_bytes_max
-        if slot.window is None or _has_dates(held, schema):
-            limit = min(limit, INSTANT_BYTES_MAX)
-        for batch in _batches(segments, limit):
+        for batch in _batches(segments, _limit(held, slot, schema, rules)):
             if len(batch) > 1:
                 yield SlotMerge(slot=slot, segments=tuple(batch))
+
+
+def _last_parts(held: DatasetHoldings, known: SlotHoldings, rules: CompactionRules) -> Iterator[SlotMerge]:
+    """The newest parts of a slot whose rows have keys, as far back as they can become one.
+
+    Of two versions of a row the later one is in the part with the higher number, or further down in the same part. A
+    merged part has the highest number of all, so that nothing which came after any of its rows may be left out of it.
+    """
+    taken: list[HeldSegment] = []
+    size_bytes = 0
+    for one in reversed(known.segments):
+        schema = one.segment.schema
+        limit = _limit(held, known.slot, schema, rules)
+        if (
+            one.segment.size_bytes > rules.small_size_bytes_max
+            or one.verified_at is None
+            or schema not in held.schemas
+            or (taken and (schema != taken[0].segment.schema or size_bytes + one.segment.size_bytes > limit))
+            or len(taken) == PARTS_PER_MERGE_MAX
+        ):
+            break
+        taken.append(one)
+        size_bytes += one.segment.size_bytes
+    if len(taken) >= max(rules.parts_min, 2):
+        yield SlotMerge(slot=known.slot, segments=tuple(reversed(taken)))
+
+
+def _limit(held: DatasetHoldings, slot: Slot, schema: str, rules: CompactionRules) -> int:
+    """How many bytes may be merged into one part."""
+    if slot.window is None or (schema in held.schemas and _has_dates(held, schema)):
+        return min(rules.merged_size_bytes_max, INSTANT_BYTES_MAX)
+    return rules.merged_size_bytes_max
 
 
 def _has_dates(held: DatasetHoldings, schema: str) -> bool:

@@ -1,10 +1,12 @@
 """Compaction: which parts are merged, that no row comes or goes, and what stands in its way."""
 
+import io
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,11 +142,9 @@ def test_parts_that_nobody_has_verified_wait() -> None:
     for number in range(2):
         table.insert(id=f"later{number}", created_at=day(30) + timedelta(minutes=9), message="late", score=None)
         made.export()
-    made.compaction = replace(RULES, parts_min=4)
-    assert reasons(made) == ["too few of its small parts are verified and have the same columns"]
-    made.compaction = RULES
-    assert made.compact().parts_before == {"logs": 3}
-    assert parts(made) == [3, 1], "two that are not verified, and the merged one"
+    assert reasons(made) == ["too few of its small parts are verified, have the same columns, and follow one another"]
+    made.verify_and_record()
+    assert made.compact().parts_before == {"logs": 5}
 
 
 def test_large_parts_stay_as_they_are() -> None:
@@ -158,7 +158,7 @@ def test_a_merge_has_a_bounded_size() -> None:
     sizes = [held.segment.size_bytes for held in made.open().holdings.dataset("logs").ordered()[0].segments]
     made.compaction = replace(RULES, merged_size_bytes_max=3 * max(sizes))
     made.compact()
-    assert parts(made) == [2, 1]
+    assert parts(made) == [4, 1], "the last three became one"
     made.check(table.values())
 
 
@@ -183,6 +183,38 @@ def test_what_is_due_to_leave_the_archive_is_not_touched() -> None:
     assert reasons(made) == ["it is due to leave the archive"]
 
 
+def latest(made: Nights) -> dict[str, str]:
+    """Of each row the version that a reader takes for the last: of the highest part, and there the one furthest down."""
+    found: dict[str, tuple[int, int, str]] = {}
+    for held in made.open().holdings.dataset("logs").segments():
+        rows = pq.read_table(io.BytesIO(made.store.read(held.segment.key, size_bytes_max=1 << 20))).to_pylist()
+        for number, row in enumerate(rows):
+            known = (held.segment.part, number, row["message"])
+            found[row["id"]] = max(found.get(row["id"], known), known)
+    return {name: message for name, (_, _, message) in found.items()}
+
+
+@pytest.mark.parametrize("later", [1, 2, 4])
+def test_the_latest_version_of_a_row_is_told_as_before(later: int) -> None:
+    """Parts whose columns differ are not merged: the older ones must not get a higher number than those that came later."""
+    made, table = archive(late_rows=0)
+    for change in range(5 + later):
+        if change == 5:
+            table.columns = (*table.columns, replace(table.columns[2], name="added"))
+        table.update(1, message=f"changed {change}")
+        made.export()
+    made.verify_and_record()
+    believed = {row["id"]: row["message"] for row in table.values()}
+    assert latest(made) == believed
+    made.compact()
+    assert latest(made) == believed
+    table.update(1, message="changed again")
+    made.export()
+    made.verify_and_record()
+    made.compact()
+    assert latest(made) == {**believed, "id00": "changed again"}
+
+
 def test_only_parts_of_one_schema_version_are_merged() -> None:
     made, table = archive()
     table.columns = (*table.columns, replace(table.columns[2], name="added"))
@@ -192,7 +224,7 @@ def test_only_parts_of_one_schema_version_are_merged() -> None:
     made.verify_and_record()
     assert parts(made) == [8, 1]
     made.compact()
-    assert parts(made) == [2, 1]
+    assert parts(made) == [6, 1]
     held = made.open().holdings.dataset("logs")
     assert {one.segment.schema for one in held.ordered()[0].segments} == set(held.schemas)
     made.check([{**values, "added": values.get("added")} for values in table.values()])
