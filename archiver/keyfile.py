@@ -30,7 +30,10 @@ def read_private(path: Path, what: str, *, lost: str) -> bytes:
     except FileNotFoundError as exc:
         raise ConfigError(f"{path}: there is no such {what}; nothing was touched", hint=lost) from exc
     except OSError as exc:
-        raise AccessDenied(f"{path}: the {what} cannot be read ({exc.strerror}); nothing was touched") from exc
+        raise AccessDenied(
+            f"{path}: the {what} cannot be read ({exc.strerror}); nothing was touched",
+            hint="name the file itself, and see that whoever runs archiver owns it",
+        ) from exc
     mode = status.st_mode & 0o777
     if mode & _others(status.st_uid, os.geteuid()):
         raise ConfigError(

@@ -180,6 +180,10 @@ BAD = {
     "no private key": Bad(
         mutate=lambda program: program.key_file.unlink(), says=("archiver-signing-key.pem", "no such private key"), hint="copy"
     ),
+    "a private key that is a directory": Bad(
+        environment={"ARCHIVER_SIGNING_KEY_FILE": "{directory}/work"}, says=("work: the private key cannot be read",),
+        hint="the file itself",
+    ),
     "a private key that others read": Bad(
         mutate=lambda program: program.key_file.chmod(0o644), says=("archiver-signing-key.pem", "0644"), hint="chmod 600"
     ),
