@@ -7,6 +7,7 @@ which was uploaded by a run that died is recognised by its digest and adopted.
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,9 @@ ROW_GROUP_BYTES = 16 * 1024 * 1024
 Arrow wants a row group whole. Four times as many rows made segments of the benchmarks' table 2 % smaller, and took four
 times the memory as soon as a window had that many.
 """
+ROW_GROUPS_KEPT = 8
+"""After so many, of all writers of the process together, freed memory goes back to the system."""
+_row_groups = itertools.count(1)
 
 ZSTD_LEVEL = 1
 """Level 3 took twice the time on rows of the two tables, and made their segments no smaller."""
@@ -288,9 +292,10 @@ class PartWriter:
         with _disk_errors(self._path):
             self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         del table
-        # What was freed stays in the arenas of the threads that took it: those of the windows before, too, and within a
-        # large window more with every row group.
-        pa.default_memory_pool().release_unused()
+        # What was freed stays in the arenas of the threads that took it: more with every row group of a large window.
+        # Giving it back each time would cost a tenth of an export's processor time: the next one takes it again.
+        if next(_row_groups) % ROW_GROUPS_KEPT == 0:
+            pa.default_memory_pool().release_unused()
 
 
 class _Bounds:
