@@ -142,6 +142,10 @@ def call(arguments: tuple[str, ...], environment: dict[str, str], directory: Pat
     return status, out.getvalue()
 
 
+TODAY = "(date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')"
+"""When it began."""
+
+
 def walk(operator: Operator, database: Database) -> list[Ran]:
     """An operator's whole way; each command that touches no other machine at least once."""
     run = operator.run
@@ -163,9 +167,7 @@ def walk(operator: Operator, database: Database) -> list[Ran]:
     held = re.search(r"h-[0-9a-f]{8}", placed.output)
     assert held, placed.output
     run("hold", "release", held[0], "--reason", "the claim was settled")
-    database.execute(
-        "INSERT INTO app_audit_log (created_at, actor) VALUES (date_trunc('day', now()) - interval '4 days', 'late')"
-    )
+    database.execute(f"INSERT INTO app_audit_log (created_at, actor) VALUES ({TODAY} - interval '4 days', 'late')")
     operator.environment["ARCHIVER_COMPACT__PARTS_MIN"] = "2"
     for unseen in ("export", "verify"):
         call((unseen,), operator.environment, operator.directory)
@@ -263,9 +265,12 @@ def bare_page(text: str) -> list[str]:
 
 
 def rows(database: Database) -> None:
-    """Some days of rows, the oldest 40 days old: days between them would only take time."""
+    """Some whole days of rows, the oldest 40 days old: days between them would only take time.
+
+    Whole ones, so that the fourth day before today has rows at every hour at which the page is made.
+    """
     fill(database, audit=20, events=50, days=40)
-    between = "created_at BETWEEN now() - interval '28 days' AND now() - interval '4 days'"
+    between = f"created_at >= {TODAY} - interval '28 days' AND created_at < {TODAY} - interval '4 days'"
     database.execute(*(f"DELETE FROM {table} WHERE {between}" for table in ("app_audit_log", "log_workflow_events")))
 
 
