@@ -220,7 +220,7 @@ BAD = {
     "no such copy": Bad(call=("verify", "--offline", "nix"), says=("nix", "no such directory"), hint="copy"),
     "a public key that is none": Bad(call=("verify", "--public-key", "abc"), says=("--public-key", "64 hex digits"), hint="archive.json"),
     "a work directory that is a file": Bad(
-        status=1, environment={"ARCHIVER_WORK_DIR": "{directory}/work/archiver.toml"}, says=("work/archiver.toml",), hint="work_dir"
+        status=1, environment={"ARCHIVER_WORK_DIR": "archiver.toml"}, says=("archiver.toml",), hint="work_dir"
     ),
     "init with another key": Bad(
         call=("init", "--signing-key-file", "{directory}/new-key.pem"), says=("holds an archive already", "new-key.pem"), hint="signing_key_file"
