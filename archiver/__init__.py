@@ -8,12 +8,12 @@ import os
 # the C library's malloc, which the database driver needs anyhow, an export had 50 MiB more, and was no faster.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
-M_ARENA_MAX = -8
+_M_ARENA_MAX = -8
 """``mallopt``'s number for it, from glibc's malloc.h."""
 
 if "MALLOC_ARENA_MAX" not in os.environ:
     # glibc gives threads up to eight arenas a core, each of which keeps what was freed there. Two are as fast for ours.
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 __version__ = "0.1.0"

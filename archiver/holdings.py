@@ -267,15 +267,6 @@ class Holdings:
         """The holdings of a dataset; empty ones when nothing was ever exported."""
         return self.datasets.get(name) or DatasetHoldings(name=name)
 
-    def is_free(self, dataset: str, key: str) -> bool:
-        """Whether a new segment may get this key.
-
-        Not when an object of that name was swept, waits for its deletion, or is kept by a lock after it: whoever comes
-        to delete it would delete the new one. The same rows have the same bytes, so the name alone does not tell.
-        """
-        known = self.dataset(dataset)
-        return not any(key in taken for taken in (self.swept, known.expiring, known.replaced, known.residuals))
-
     def segments(self) -> Iterator[tuple[str, HeldSegment]]:
         """Every held segment with its dataset's name, datasets by name."""
         for name in sorted(self.datasets):

@@ -17,9 +17,10 @@ from rich.progress import (
 )
 
 from archiver.model import ChunksArchived, Event, Exported
-from archiver.operations.export_loki import ChunkPlan, LokiReceipt, Wait
+from archiver.operations.export_loki import ChunkPlan, LokiReceipt
 from archiver.operations.status import ChunkStatus
 from archiver.render import Output, count_text, rows_text, size_text
+from archiver.retention import Wait
 
 NAMED_MAX = 20
 """So many chunks are named one by one."""

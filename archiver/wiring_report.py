@@ -18,7 +18,7 @@ from archiver.ledger import Ledger, SignedEntry, read_chain, sha256_hex
 from archiver.model import Checkpoint, ColumnPolicy, Dataset, DatasetRules, RulesStated
 from archiver.reports.build import Context, build_report
 from archiver.reports.files import Format, rendered
-from archiver.reports.model import Report
+from archiver.reports.model import DAILY_BACKUPS, RECOVERY, Report
 from archiver.reports.period import Period, closed_at, span
 from archiver.reports.vvt import Activity, ProcessingRecord
 from archiver.reports.words import Language
@@ -211,9 +211,9 @@ def residual_copies(settings: Settings) -> dict[str, timedelta]:
     rules = settings.stack.supabase
     found = dict(settings.report.residuals)
     if rules.plan and BACKUPS_BY_PLAN[rules.plan]:
-        found.setdefault(f"Supabase daily backups ({rules.plan})", BACKUPS_BY_PLAN[rules.plan])
+        found.setdefault(f"{DAILY_BACKUPS} ({rules.plan})", BACKUPS_BY_PLAN[rules.plan])
     if rules.recovery_period is not None:
-        found.setdefault("Supabase point-in-time recovery", rules.recovery_period)
+        found.setdefault(RECOVERY, rules.recovery_period)
     return found
 
 

@@ -40,7 +40,6 @@ from archiver.operations.nightly import (
     INTERRUPTED,
     PARTIAL,
     NightWork,
-    Skip,
     Skipped,
     Step,
     due_for_verification,
@@ -53,7 +52,7 @@ from archiver.operations.run import Run
 from archiver.operations.verify import VerifyReceipt, VerifyScope, record
 from archiver.operations.verify import verify as check_archive
 from archiver.render import Output
-from archiver.retention import still_there
+from archiver.retention import Skip, still_there
 from archiver.stack import StackTargets
 from archiver.stack import exit_status as stack_status
 from archiver.telemetry import otlp, textfile

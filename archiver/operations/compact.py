@@ -228,10 +228,8 @@ class Compact:
         self, dataset: Dataset, held: DatasetHoldings, merge: SlotMerge, number: int, part: WrittenPart
     ) -> Segment:
         number += held.next_part(merge.slot)
-        key = layout.segment_key(dataset.name, merge.slot, number, part.sha256)
-        while not self._ledger.holdings.is_free(dataset.name, key):
+        while (key := layout.segment_key(dataset.name, merge.slot, number, part.sha256)) in self._ledger.holdings.swept:
             number += 1
-            key = layout.segment_key(dataset.name, merge.slot, number, part.sha256)
         self._ledger.store.create(key, part.path, sha256=part.sha256)
         part.path.unlink(missing_ok=True)
         return Segment(

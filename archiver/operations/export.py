@@ -512,7 +512,7 @@ class Export:
     def _upload(self, work: _Work, slot: Slot, part: WrittenPart) -> Segment:
         number = self._next_part(work, slot)
         key = layout.segment_key(work.dataset.name, slot, number, part.sha256)
-        while not self._ledger.holdings.is_free(work.dataset.name, key):
+        while key in self._ledger.holdings.swept:
             number = self._next_part(work, slot)
             key = layout.segment_key(work.dataset.name, slot, number, part.sha256)
         self._store.create(key, part.path, sha256=part.sha256)

@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -66,6 +65,7 @@ from archiver.operations.loki_deletions import Inexact, Rule, covered, may_touch
 from archiver.operations.loki_rows import HELD_SCHEMA, Merge, Origin, Piece, Place, Span, spans, spill, table_schema
 from archiver.operations.run import Run
 from archiver.parquet import PartWriter, WrittenPart, fingerprint
+from archiver.retention import Wait
 
 COMMIT_ATTEMPTS_MAX = 8
 TASK_BYTES = 4 << 20
@@ -78,17 +78,6 @@ LIST_BYTES_MAX = 256 << 20
 CARRIED_OUT_WAIT = timedelta(hours=48)
 """How long a chunk is left alone that has entries of a request which Loki says it has carried out. Loki deletes files
 some hours after it has said so; what is still there then was written later, and is not meant."""
-
-
-class Wait(StrEnum):
-    """Why a chunk that is there is not archived yet."""
-
-    DUE = "due"
-    """Its turn comes in this run, or in the next one if this one ends before."""
-    WRITTEN = "still being written"
-    DELETION = "deletion request pending"
-    NOT_ASKED = "outside of the bounds asked for"
-    TOO_LARGE = "larger than chunk_size_bytes_max"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -671,12 +660,12 @@ class LokiExport:
     def _numbered(
         self, held: DatasetHoldings, written: Mapping[Place, Sequence[WrittenPart]]
     ) -> Iterator[tuple[Place, list[tuple[int, WrittenPart]]]]:
-        """Give each part the next number of its day under which its key is free."""
-        holdings, name = self._ledger.holdings, self._dataset.name
+        """Give each part the next number of its day under which nothing was ever swept."""
+        swept = self._ledger.holdings.swept
         for place, parts in written.items():
             number, numbered = held.next_part(slot_of(place)), []
             for part in parts:
-                while not holdings.is_free(name, layout.segment_key(name, slot_of(place), number, part.sha256)):
+                while layout.segment_key(self._dataset.name, slot_of(place), number, part.sha256) in swept:
                     number += 1
                 numbered.append((number, part))
                 number += 1

@@ -8,12 +8,12 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 from archiver.errors import ArchiverError, Interrupted, worst
 from archiver.holdings import Holdings
 from archiver.model import Entry, Expired, Exported, Purged, StepOutcome, StepResult
+from archiver.retention import Skip
 
 COMMAND = "nightly"
 STEPS = ("export", "verify", "purge", "expire", "compact", "stack_check", "report")
@@ -23,18 +23,6 @@ UNEXPECTED = 1
 PARTIAL = 3
 INTEGRITY = 4
 INTERRUPTED = 130
-
-
-class Skip(StrEnum):
-    """Why a step is not done tonight, though nothing is wrong with that. The ledger keeps these words."""
-
-    STOPPED = "the run was asked to stop"
-    NO_DATASET = "no dataset is enabled and no Loki store is set"
-    NO_SOURCE_PERIOD = "no dataset has a retention in its source"
-    NO_ARCHIVE_PERIOD = "no dataset has a retention in the archive"
-    NOT_EXECUTED = "nothing is deleted without --execute"
-    NOTHING_NAMED = "no setting names anything to look at"
-    NO_REPORT = "nightly.report is false"
 
 
 class Skipped(Exception):

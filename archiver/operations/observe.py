@@ -6,10 +6,7 @@ from datetime import UTC, datetime
 
 from archiver.holdings import DatasetHoldings
 from archiver.model import Dataset, Observed, Purged, RowsKept
-from archiver.retention import ExpiryPlan, PurgePlan, Reason
-
-ON_HOLD = "on hold"
-"""How reasons begin that somebody gave on purpose."""
+from archiver.retention import ON_HOLD, ExpiryPlan, PurgePlan, Reason
 
 
 def source_observed(plan: PurgePlan, purged: Iterable[Purged], *, otherwise: str) -> Observed:

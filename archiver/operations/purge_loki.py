@@ -29,10 +29,10 @@ from archiver.errors import AccessDenied, ArchiverError, Partial, Refused
 from archiver.ledger import Ledger
 from archiver.model import EPOCH, ChunksDeleted, ChunksDeletionIntended, Dataset, Event, Slot, Window
 from archiver.operations.appending import append_decided, refuse_swept
-from archiver.operations.export_loki import ChunkPlan, KnownChunk, Wait, known_chunks, read_chunk_list, rounds
+from archiver.operations.export_loki import ChunkPlan, KnownChunk, known_chunks, read_chunk_list, rounds
 from archiver.operations.loki_proof import ChunkProof, LokiProof
 from archiver.operations.run import Run
-from archiver.retention import holds_on, window_at
+from archiver.retention import Wait, holds_on, window_at
 
 DAY = timedelta(days=1)
 USE_SINCE = timedelta(days=2)

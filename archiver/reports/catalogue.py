@@ -181,8 +181,8 @@ CATALOGUE: Mapping[str, Message] = {
         "{objects|object was replaced by a rewritten one and is|objects were replaced by rewritten ones and are} not confirmed as removed.",
     ),
     "action.parts_open": Message(
-        "Der nächste `archiver compact --execute` entfernt, was noch da ist, sobald der Speicher es zulässt.",
-        "The next `archiver compact --execute` removes what is still there, once the store lets it.",
+        "Der nächste `archiver compact` entfernt, was noch da ist, sobald der Speicher es zulässt.",
+        "The next `archiver compact` removes what is still there, once the store lets it.",
     ),
     "remark.kept_until": Message(
         "Von {objects|gelöschten Objekt|gelöschten Objekten} bleibt etwas bis {until}, weil der Speicher es sperrt (Object Lock).",

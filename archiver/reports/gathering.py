@@ -45,6 +45,8 @@ from archiver.model import (
     Verified,
 )
 from archiver.reports.model import (
+    DAILY_BACKUPS,
+    RECOVERY,
     ChunkFiles,
     ChunkLoss,
     Deletion,
@@ -59,14 +61,9 @@ from archiver.reports.model import (
 )
 from archiver.reports.nights import NIGHTLY
 from archiver.reports.period import Period, instant_of
-from archiver.retention import archive_due_at
-
-ON_HOLD = "on hold"
-"""What the reasons of rows that a hold keeps begin with."""
+from archiver.retention import ON_HOLD, archive_due_at
 
 LOCK = "object lock"
-DATABASE_COPIES = ("Supabase daily backups (", "Supabase point-in-time recovery")
-"""How the copies are named that the database's host makes of it."""
 
 SUBJECT_DIGITS = 12
 
@@ -662,7 +659,7 @@ def residuals_of(rules: RulesStated | None, rule: DatasetRules | None, deleted_a
     found = []
     for one in rules.residuals if rules else ():
         name, _, days = one.rpartition("=")
-        if rule is not None and rule.source == "loki" and name.startswith(DATABASE_COPIES):
+        if rule is not None and rule.source == "loki" and name.startswith((DAILY_BACKUPS, RECOVERY)):
             continue
         try:
             until = later(deleted_at, timedelta(days=float(days)))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from archiver.model import Column, DatasetRules, Finding, RowsKept, RulesStated, ScrubCount, StepResult
 from archiver.reports.period import Period
@@ -81,6 +81,11 @@ class Proof:
     rows: int
     verified_at: datetime | None
     is_deep: bool
+
+
+DAILY_BACKUPS: Final = "Supabase daily backups"
+RECOVERY: Final = "Supabase point-in-time recovery"
+"""How the copies of the database are named, or begin, that its host makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

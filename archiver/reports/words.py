@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from archiver.model import RowsKept
+from archiver.model import PolicyAction, RowsKept
 from archiver.reports.catalogue import CATALOGUE
-from archiver.reports.model import Fact
+from archiver.reports.model import DAILY_BACKUPS, RECOVERY, Fact
 from archiver.reports.period import LOCAL_ZONE, Period, instant_of
-from archiver.retention import Reason
+from archiver.retention import ANCHOR_FOUND_EMPTY, ON_HOLD, Reason, Skip, Wait
 
 Language = Literal["de", "en"]
 DAY_S = 86_400
@@ -32,24 +32,24 @@ REASONS: Mapping[str, str] = {
     Reason.SUBJECT_ON_HOLD: "reason.subject",
     Reason.PERSON_ON_HOLD: "reason.subject",
     Reason.PERSON_UNNAMED: "reason.person_unnamed",
-    "still being written": "waits.written",
-    "deletion request pending": "waits.deletion",
-    "outside of the bounds asked for": "waits.not_asked",
-    "larger than chunk_size_bytes_max": "waits.too_large",
-    "due": "waits.due",
-    "the run was asked to stop": "skip.stopped",
-    "no dataset is enabled and no Loki store is set": "skip.no_dataset",
-    "no dataset has a retention in its source": "skip.no_source_period",
-    "no dataset has a retention in the archive": "skip.no_archive_period",
-    "nothing is deleted without --execute": "skip.not_executed",
-    "no setting names anything to look at": "skip.nothing_named",
-    "nightly.report is false": "skip.no_report",
-    "the anchor was found empty, so nothing says that the ledger was whole": "guard.anchor",
-    "keep": "policy.keep",
-    "drop": "policy.drop",
-    "hmac": "policy.hmac",
-    "truncate_ip": "policy.truncate_ip",
-    "Supabase point-in-time recovery": "residual.recovery",
+    Wait.WRITTEN: "waits.written",
+    Wait.DELETION: "waits.deletion",
+    Wait.NOT_ASKED: "waits.not_asked",
+    Wait.TOO_LARGE: "waits.too_large",
+    Wait.DUE: "waits.due",
+    Skip.STOPPED: "skip.stopped",
+    Skip.NO_DATASET: "skip.no_dataset",
+    Skip.NO_SOURCE_PERIOD: "skip.no_source_period",
+    Skip.NO_ARCHIVE_PERIOD: "skip.no_archive_period",
+    Skip.NOT_EXECUTED: "skip.not_executed",
+    Skip.NOTHING_NAMED: "skip.nothing_named",
+    Skip.NO_REPORT: "skip.no_report",
+    ANCHOR_FOUND_EMPTY: "guard.anchor",
+    PolicyAction.KEEP: "policy.keep",
+    PolicyAction.DROP: "policy.drop",
+    PolicyAction.HMAC: "policy.hmac",
+    PolicyAction.TRUNCATE_IP: "policy.truncate_ip",
+    RECOVERY: "residual.recovery",
 }
 """What the ledger says in English, and which text of the catalogue says the same."""
 
@@ -57,7 +57,7 @@ _CLOCK = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
 FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(form, re.DOTALL), key)
     for form, key in (
-        (r"on hold \((?P<reference>.*)\)", "reason.hold"),
+        (rf"{ON_HOLD} \((?P<reference>.*)\)", "reason.hold"),
         (
             rf"{re.escape(Reason.DIFFERS)}, or archived under column policies that held less of (?P<columns>.*)",
             "reason.differs_policies",
@@ -86,7 +86,7 @@ FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"(?P<dataset>.+): (?P<share>\d+)% of its (?P<unit>\w+) would go at once, at most (?P<limit>\d+)% may",
             "guard.share",
         ),
-        (r"Supabase daily backups \((?P<plan>\w+)\)", "residual.backups"),
+        (rf"{DAILY_BACKUPS} \((?P<plan>\w+)\)", "residual.backups"),
         (r"(?P<length>-?\d+(?:\.\d+)? (?:d|h|min|s))", "measured.length"),
         (r"(?P<length>-?\d+(?:\.\d+)? (?:d|h|min|s)) old \((?P<at>[0-9: -]+ UTC)\)", "measured.old"),
     )

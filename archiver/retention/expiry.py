@@ -86,13 +86,10 @@ def archive_due_at(dataset: Dataset, known: SlotHoldings, part: HeldSegment | No
 
 def _due(dataset: Dataset, known: SlotHoldings, now: datetime) -> tuple[datetime, tuple[HeldSegment, ...]] | None:
     """What of a slot is due to leave the archive, and since when; None: nothing."""
-    if known.slot.window is None:
-        parts = [(due_at, held) for held in known.segments if (due_at := archive_due_at(dataset, known, held))]
-    else:
-        due_at = archive_due_at(dataset, known)
-        parts = [] if due_at is None else [(due_at, held) for held in known.segments]
-    parts = [(due_at, held) for due_at, held in parts if due_at <= now]
-    return (min(due_at for due_at, _ in parts), tuple(held for _, held in parts)) if parts else None
+    alone = known.slot.window is None
+    ends = [(archive_due_at(dataset, known, held if alone else None), held) for held in known.segments]
+    due = [(due_at, held) for due_at, held in ends if due_at is not None and due_at <= now]
+    return (min(due_at for due_at, _ in due), tuple(held for _, held in due)) if due else None
 
 
 def plan_expiry(

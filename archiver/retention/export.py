@@ -186,11 +186,10 @@ def _asked_for(slot: Slot, low: datetime | None, high: datetime | None) -> bool:
 
 
 def _check_lengths(dataset: Dataset, held: DatasetHoldings) -> None:
-    # One speaks for all: no export has added a window without comparing its length with that of those before.
-    slot = next((slot for slot in held.slots if slot.window is not None), None)
-    if slot is not None and slot.window is not None and slot.window.end - slot.window.start != dataset.window:
-        raise ConfigError(
-            f"dataset {dataset.name}: the archive holds windows of {slot.window.end - slot.window.start}, the"
-            f" configuration says {dataset.window}; nothing was read",
-            hint="set the dataset's window back: its length is fixed by the first export",
-        )
+    for slot in held.slots:
+        if slot.window is not None and slot.window.end - slot.window.start != dataset.window:
+            raise ConfigError(
+                f"dataset {dataset.name}: the archive holds windows of {slot.window.end - slot.window.start}, the"
+                f" configuration says {dataset.window}; nothing was read",
+                hint="set the dataset's window back: its length is fixed by the first export",
+            )

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+ANCHOR_FOUND_EMPTY: Final = "the anchor was found empty, so nothing says that the ledger was whole"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ def guard(
             " the clock jumped forward"
         )
     if anchor_adopted:
-        reasons.append("the anchor was found empty, so nothing says that the ledger was whole")
+        reasons.append(ANCHOR_FOUND_EMPTY)
     for dataset, (rows, share) in sorted(shares.items()):
         if rows >= rules.share_rows_min and share > rules.share_max:
             reasons.append(f"{dataset}: {share:.0%} of its {unit} would go at once, at most {rules.share_max:.0%} may")

@@ -47,7 +47,7 @@ from archiver.model import DATED_MAX
 from archiver.stores.deleting import delete_each
 from archiver.stores.keys import check_key
 from archiver.stores.s3_bulk import DELETE_BATCH_MAX, Bulk, delete_in_bulk
-from archiver.stores.s3_errors import BUCKET_HINT, FAILURES, THROTTLED, Taken, Unsupported, one_line, refuse
+from archiver.stores.s3_errors import BUCKET_HINT, FAILURES, GONE, UNDECIDED, Taken, Unsupported, one_line, refuse
 from archiver.stores.s3_lifecycle import default_lock, lifecycle_rules
 
 if TYPE_CHECKING:
@@ -530,9 +530,9 @@ class S3Store:
                 },
             )
             for fault in answer.get("Errors", ()):
-                if fault.get("Code") in {"NoSuchKey", "NoSuchVersion"}:
+                if fault.get("Code") in GONE:
                     continue
-                if fault.get("Code") in {"InternalError", *THROTTLED}:
+                if fault.get("Code") in UNDECIDED:
                     raise OutcomeUnknown(f"{self.location}/{key}: some versions were not deleted ({fault.get('Code')})")
                 refused.append(str(fault.get("VersionId")))
         missing = AccessDenied(

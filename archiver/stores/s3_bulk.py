@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from archiver.contracts import Removal
 from archiver.errors import ArchiverError, ConfigError, ObjectMissing, OutcomeUnknown, TransientError
-from archiver.stores.s3_errors import THROTTLED
+from archiver.stores.s3_errors import GONE, UNDECIDED
 
 DELETE_BATCH_MAX: Final = 1000
 """S3's own limit: keys of one DeleteObjects."""
@@ -186,8 +186,8 @@ def _delete(
             continue
         for fault in answer.get("Errors", ()):
             code, key = str(fault.get("Code")), str(fault.get("Key"))
-            if code in {"NoSuchKey", "NoSuchVersion"}:
+            if code in GONE:
                 continue
             stay.add(key)
-            if code in {"InternalError", *THROTTLED}:
+            if code in UNDECIDED:
                 bulk.settled[key] = OutcomeUnknown(f"{key}: some versions were not deleted ({code})")

@@ -56,6 +56,10 @@ THROTTLED: Final = frozenset(
     ThrottlingException TooManyRequests TooManyRequestsException
     """.split()  # noqa: SIM905 (one name a line would be three screens)
 )
+GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion"})
+"""What DeleteObjects says of a version that is there no more."""
+UNDECIDED: Final = THROTTLED | {"InternalError"}
+"""What it says of one that may be there or not."""
 _DAMAGED: Final = frozenset({"BadDigest", "IncompleteBody", "InvalidDigest", "XAmzContentSHA256Mismatch"})
 _OTHER_REGION: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}

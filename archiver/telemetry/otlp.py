@@ -1,5 +1,6 @@
 """The same metrics to an OpenTelemetry collector: OTLP over gRPC (its port 4317), or over HTTP with JSON (4318)."""
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -71,6 +72,8 @@ def _over_http(url: str, body: dict[str, Any], headers: Mapping[str, str], timeo
 
 
 def _over_grpc(url: str, body: dict[str, Any], headers: Mapping[str, str], timeout_s: float) -> int:
+    # It would write lines of its own to stderr, where a run in cron says each failure in one; decided at its import.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Their import takes a tenth of a second, which only who sends this way should pay.
     import grpc  # noqa: PLC0415
     from google.protobuf.json_format import ParseDict  # noqa: PLC0415

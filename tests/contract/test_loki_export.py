@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from archiver.errors import AccessDenied, TransientError
-from archiver.operations.export_loki import LokiOptions, Wait
+from archiver.operations.export_loki import LokiOptions
+from archiver.retention import Wait
 from archiver.scrub import LineScrub, Pattern
 from archiver.sources.loki import ChunkDirectory, LokiSource, read_request_file
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore

@@ -1,6 +1,8 @@
 """Pings, alerts and OTLP, against whoever listens: a local server, and a real Alertmanager."""
 
 import json
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -182,6 +184,26 @@ def test_what_the_collector_refuses_over_grpc_is_said(collector: tuple[Collector
         otlp.send(url, SERIES, at=NOW, headers=TOKEN, timeout_s=0.1, protocol="grpc")
     with pytest.raises(otlp.NotSent, match="answered UNAVAILABLE"):
         otlp.send(f"http://127.0.0.1:{free_port()}", SERIES, at=NOW, headers={}, timeout_s=5, protocol="grpc")
+
+
+def test_what_is_to_go_over_tls_goes_in_no_other_way(collector: tuple[Collector, str]) -> None:
+    made, url = collector
+    with pytest.raises(otlp.NotSent, match="answered UNAVAILABLE"):
+        otlp.send(url.replace("http", "https"), SERIES, at=NOW, headers=TOKEN, timeout_s=30, protocol="grpc")
+    assert made.requests == []
+
+
+def test_a_collector_that_speaks_no_tls_is_told_in_one_line_and_by_us_alone() -> None:
+    """Lines of gRPC's own would stand in cron's mail."""
+    with listening() as plain:
+        script = (
+            "from datetime import datetime, UTC; from archiver.telemetry import otlp\n"
+            f"try: otlp.send('{plain.url.replace('http', 'https')}', {SERIES!r}, at=datetime.now(UTC), headers={{}},"
+            " timeout_s=30, protocol='grpc')\n"
+            "except otlp.NotSent as problem: print(problem)"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
 
 
 def test_what_the_collector_refuses_over_http_is_said() -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -16,15 +15,15 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from archiver.operations import purge_loki
 from archiver.operations.loki_proof import ChunkProof, LokiProof
-from tests.support.logs_world import DAY, LogsWorld
+from tests.support.logs_world import LogsWorld
+from tests.support.stories import play
+from tests.support.world import DAY
 
 BEGIN = datetime(2026, 3, 27, 1, 30, tzinfo=UTC)
-EXAMPLES = 20
 STEPS = 25
 
 
@@ -79,7 +78,7 @@ class Logs(RuleBasedStateMachine):
     )
     def a_run_dies(self, which: str, nth: int, took_effect: bool) -> None:
         act = self.world.purge if which == "purge" else getattr(self.world.made, which)
-        self.world.crashing(act, nth, took_effect=took_effect)
+        self.world.faults.dying(act, nth, took_effect=took_effect)
 
     @rule(days=st.integers(0, 50))
     def place_hold(self, days: int) -> None:
@@ -102,19 +101,7 @@ class Logs(RuleBasedStateMachine):
 
 def test_anything_in_any_order(pytestconfig: pytest.Config) -> None:
     """No chunk leaves that is not archived, none too early or on hold, and none that is overdue stays unexplained."""
-    examples = pytestconfig.getoption("model_examples")
-    run_state_machine_as_test(
-        Logs,
-        settings=settings(
-            max_examples=examples or EXAMPLES,
-            stateful_step_count=STEPS,
-            derandomize=not examples,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            phases=tuple(Phase) if examples else (Phase.generate,),
-        ),
-    )
+    play(Logs, steps=STEPS, examples=pytestconfig.getoption("model_examples"))
 
 
 # ── The checks are worth something only if they find what is wrong ─────────────────────────────────────────────

@@ -6,7 +6,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -14,15 +13,14 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
+from tests.support.stories import play
 from tests.support.world import World, midnight
 
 BEGIN = datetime(2026, 3, 27, 1, 30, tzinfo=UTC)
 """Two nights before the clocks go forward in Europe."""
 
-EXAMPLES = 20
 STEPS = 30
 
 
@@ -145,17 +143,4 @@ class Nightly(RuleBasedStateMachine):
 
 def test_anything_in_any_order(pytestconfig: pytest.Config) -> None:
     """No row lost, none twice, nothing deleted too early or on hold, nothing overdue unexplained."""
-    examples = pytestconfig.getoption("model_examples")
-    run_state_machine_as_test(
-        Nightly,
-        settings=settings(
-            max_examples=examples or EXAMPLES,
-            stateful_step_count=STEPS,
-            derandomize=not examples,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            # A story that went wrong is made shorter only where somebody waits for it: that takes minutes.
-            phases=tuple(Phase) if examples else (Phase.generate,),
-        ),
-    )
+    play(Nightly, steps=STEPS, examples=pytestconfig.getoption("model_examples"))

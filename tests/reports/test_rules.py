@@ -9,7 +9,7 @@ import pytest
 
 from archiver.config import Settings, load
 from archiver.model import ColumnPolicy, PolicyAction
-from archiver.reports.gathering import DATABASE_COPIES
+from archiver.reports.model import DAILY_BACKUPS, RECOVERY
 from archiver.wiring_report import config_sha256, processing_record, residual_copies, stated_rules
 
 
@@ -63,7 +63,7 @@ def test_a_report_knows_the_copies_of_the_database_by_their_names() -> None:
     stack = {"supabase": {"plan": "pro", "recovery_period": "14d"}}
     made = residual_copies(settings(stack=stack))
     assert len(made) == 2
-    assert all(name.startswith(DATABASE_COPIES) for name in made)
+    assert all(name.startswith((DAILY_BACKUPS, RECOVERY)) for name in made)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,12 @@ import pytest
 
 import archiver
 from archiver.model import Finding, HoldPlaced, PolicyAction, StepOutcome, StepResult, Verdict
-from archiver.operations.export_loki import Wait
-from archiver.operations.nightly import STEPS, NightProgress, Skip, Step, run_steps
+from archiver.operations.nightly import STEPS, NightProgress, Step, run_steps
 from archiver.reports.catalogue import CATALOGUE
 from archiver.reports.compose import report_document
 from archiver.reports.html import html
 from archiver.reports.words import REASONS, Words
-from archiver.retention import Clocks, GuardRules, Reason, differs, guard, on_hold, still_there
+from archiver.retention import Clocks, GuardRules, Reason, Skip, Wait, differs, guard, on_hold, still_there
 from archiver.stack.words import age, span
 from tests.reports.test_files import files, november
 

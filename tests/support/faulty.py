@@ -140,6 +140,16 @@ class Faults:
         """The worker dies at such a call; ``took_effect`` says whether it was still carried out."""
         self._add(kinds, key, nth, 1, took_effect=took_effect, error=Crash)
 
+    def dying(self, act: Callable[[], object], nth: int, *, took_effect: bool) -> None:
+        """Let a run die at its n-th write, or end in whatever that brings, or not come that far; nothing is raised."""
+        self.crash(nth=nth, took_effect=took_effect)
+        try:
+            act()
+        except (Crash, ArchiverError):
+            pass
+        finally:
+            self.heal()
+
     def intrude(self, nth: int, act: Callable[[], None]) -> None:
         """Let somebody else act just before the n-th write from now, undisturbed by further intruders."""
         with self._lock:

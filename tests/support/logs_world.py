@@ -10,25 +10,23 @@ After each step it looks at what there really is:
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from archiver.errors import ArchiverError
 from archiver.ledger import open_ledger
 from archiver.model import HoldPlaced, HoldReleased
 from archiver.operations.fetch import fetch_segment
 from archiver.operations.purge_loki import LokiPurgeRules
 from archiver.parquet import read_batches
 from tests.support.chunk_store import MemoryLoki
-from tests.support.faulty import Crash, Faults, FaultyAnchor, FaultyStore
+from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.loki import LOGS, LokiArchive
 from tests.support.loki_encoder import Entry, Writing
 from tests.support.nights import placed
+from tests.support.world import DAY, midnight
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
 RULES = LokiPurgeRules(deletes_files=True, round_size_bytes_max=1)
 
 
@@ -123,7 +121,7 @@ class LogsWorld:
 
     def _on_hold(self, name: str) -> bool:
         at = self.lines[name][1]
-        return any(_midnight(at) + DAY > since for since in self.holds.values())
+        return any(midnight(at) + DAY > since for since in self.holds.values())
 
     # ── The worker ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,16 +141,6 @@ class LogsWorld:
         """It ends."""
         self.made.open("another").append([HoldReleased(hold=name, reason="done")])
         del self.holds[name]
-
-    def crashing(self, act: Callable[[], object], nth: int, *, took_effect: bool) -> None:
-        """A run dies at its n-th write, or does not come that far."""
-        self.faults.crash(nth=nth, took_effect=took_effect)
-        try:
-            act()
-        except (Crash, ArchiverError):
-            pass
-        finally:
-            self.faults.heal()
 
     # ── What must be true ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +176,3 @@ class LogsWorld:
 def placed_on_logs(name: str, since: datetime) -> HoldPlaced:
     """A hold on the logs from a day on."""
     return replace(placed(name, since=since), dataset=LOGS.name)
-
-
-def _midnight(instant: datetime) -> datetime:
-    return instant.replace(hour=0, minute=0, second=0, microsecond=0)

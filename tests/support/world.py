@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from archiver.errors import ArchiverError
 from archiver.holdings import Holdings
 from archiver.ledger import Ledger
 from archiver.operations.fetch import fetch_segment
@@ -27,7 +26,7 @@ from archiver.operations.verify import VerifyReceipt, VerifyScope, record
 from archiver.parquet import read_batches
 from archiver.retention import Clocks, GuardRules, guard, window_at
 from tests.support.archive import LOGS, SIGNER, multiset
-from tests.support.faulty import Crash, Faults, FaultyAnchor, FaultyStore
+from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource, MemoryTable
 from tests.support.nights import Nights
 
@@ -216,15 +215,9 @@ class World:
 
     def crashing(self, act: Callable[[], object], nth: int, *, took_effect: bool) -> None:
         """A run dies at its n-th write, or does not come that far."""
-        self.faults.crash(nth=nth, took_effect=took_effect)
-        try:
-            act()
-        except (Crash, ArchiverError):
-            pass
-        finally:
-            self.faults.heal()
-            if isinstance(self.made, Lasting):
-                self.made.opened = None
+        self.faults.dying(act, nth, took_effect=took_effect)
+        if isinstance(self.made, Lasting):
+            self.made.opened = None
 
     def verify_new(self) -> None:
         """Read back what nobody has read back yet, and say so, as a night does: never the whole ledger again."""

@@ -20,7 +20,7 @@ from archiver.operations import compact as operation
 from archiver.operations import compact_rows
 from archiver.operations.compact_rows import holds_the_same, merged
 from archiver.operations.loki_rows import LABELS, PAIRS
-from archiver.retention import CompactionRules
+from archiver.retention import CompactionRules, archive_due_at, window_at
 from tests.support.archive import LOGS, day, multiset
 from tests.support.deletions import events
 from tests.support.faulty import FaultyAnchor, FaultyStore
@@ -102,6 +102,22 @@ def test_changed_rows_keep_both_versions_and_equal_rows_their_number() -> None:
     made.compact()
     assert parts(made) == [1, 1]
     made.check([*before, table.rows[1][1], table.rows[2][1]])
+
+
+def test_a_period_does_not_begin_anew() -> None:
+    """Rows that were archived before their time had come leave when they were to before their parts were merged."""
+    kept_for = timedelta(days=100)
+    made, table = archive(late_rows=0, dataset=replace(LOGS, archive_retention=kept_for))
+    early = NOW + timedelta(days=20)
+    for number in range(3):
+        table.insert(id=f"early{number}", created_at=early, message="m", score=None)
+        made.export()
+    made.verify_and_record()
+    later = replace(made, now=lambda: NOW + timedelta(days=30))
+    assert later.compact().parts_before == {"logs": 3}
+    known = later.open().holdings.dataset("logs").slots[Slot(window=window_at(early, LOGS.window))]
+    assert len(known.segments) == 1
+    assert archive_due_at(later.datasets[0], known) == NOW + kept_for
 
 
 # ── What is left alone ─────────────────────────────────────────────────────────────────────────────────────────

@@ -23,7 +23,6 @@ from archiver.model import (
     Window,
 )
 from archiver.operations.nightly import (
-    Skip,
     Skipped,
     Step,
     due_for_verification,
@@ -31,7 +30,7 @@ from archiver.operations.nightly import (
     run_steps,
 )
 from archiver.operations.observe import archive_observed, source_observed, unexplained
-from archiver.retention import ExpiryPlan, ExpirySlot, PurgePlan, PurgeSlot
+from archiver.retention import ExpiryPlan, ExpirySlot, PurgePlan, PurgeSlot, Skip
 
 MAY_1 = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
