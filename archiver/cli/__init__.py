@@ -22,8 +22,8 @@ from archiver.cli import (
     verify,
 )
 from archiver.cli.common import app, context
+from archiver.cli.views.output import Output
 from archiver.errors import ArchiverError
-from archiver.render import Output
 
 COMMANDS = (
     init,

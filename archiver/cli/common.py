@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from archiver import __version__, wiring
+from archiver import __version__
+from archiver.app import build as wiring
+from archiver.cli.views.output import Output
 from archiver.config import Settings, load, parse_since
 from archiver.config.sources import Loaded
 from archiver.errors import ArchiverError, ConfigError, Interrupted
 from archiver.model import Dataset
-from archiver.render import Output
 
 INTERRUPTED = 130
 

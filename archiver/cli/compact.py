@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
-from archiver import render_compact as views
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import JsonOption, WaitOption, app, chosen_datasets, context, ended
+from archiver.cli.views import compact as views
+from archiver.cli.views.output import Output
 from archiver.config import Settings
-from archiver.ledger import Ledger
+from archiver.ledger.ledger import Ledger
 from archiver.model import Dataset
-from archiver.operations.compact import Compact
-from archiver.operations.run import Run
-from archiver.operations.sweep import finish_sweeps
-from archiver.render import Output
+from archiver.operations.archive.compact import Compact
+from archiver.operations.archive.sweep import finish_sweeps
+from archiver.operations.steps.run import Run
 from archiver.retention import CompactionRules
 
 

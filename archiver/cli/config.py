@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from archiver import render as views
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import JsonOption, app, context
+from archiver.cli.views import output as views
 from archiver.config import describe, format_duration
 
 config_app = typer.Typer(help="Look at the configuration, and check it.", no_args_is_help=True)

@@ -2,8 +2,9 @@
 
 import typer
 
-from archiver import render_doctor, wiring_doctor
+from archiver.app import doctor as wiring_doctor
 from archiver.cli.common import JsonOption, app, context
+from archiver.cli.views import doctor as render_doctor
 from archiver.doctor import exit_status, of_error
 from archiver.errors import ConfigError
 

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archiver import render as views
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import (
     INTERRUPTED,
     JobsOption,
@@ -25,14 +24,15 @@ from archiver.cli.common import (
     warn_of_key,
 )
 from archiver.cli.loki import LOGS, export_logs
+from archiver.cli.views import output as views
+from archiver.cli.views.output import Output
 from archiver.config import Settings
 from archiver.errors import ArchiverError, ConfigError, Interrupted, Partial
-from archiver.ledger import Ledger
+from archiver.ledger.ledger import Ledger
 from archiver.model import Dataset
-from archiver.operations.export import Export, ExportOptions, ExportReceipt
-from archiver.operations.run import Run
-from archiver.operations.sweep import finish_sweeps
-from archiver.render import Output
+from archiver.operations.archive.sweep import finish_sweeps
+from archiver.operations.steps.run import Run
+from archiver.operations.tables.export import Export, ExportOptions, ExportReceipt
 
 
 @app.command()

@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import typer
 
-from archiver import wiring
+from archiver.app import build as wiring
+from archiver.app.health import Answer, HealthFinding, changed, judge_app, judge_nightly
+from archiver.app.night import COMMAND
 from archiver.cli.common import JsonOption, app, context
+from archiver.cli.views.output import Output
 from archiver.config import Settings
 from archiver.errors import ArchiverError, LocalResourceError
-from archiver.operations.health import Answer, HealthFinding, changed, judge_app, judge_nightly
-from archiver.operations.nightly import COMMAND
-from archiver.render import Output
 from archiver.telemetry import alert
 from archiver.telemetry.alert import Alert, AlertNotSent
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from archiver import render_deletion as views
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import JsonOption, SinceOption, UntilOption, app, chosen_datasets, context
+from archiver.cli.views import deletion as views
 from archiver.config import parse_since
 from archiver.errors import ConfigError
 from archiver.model import HoldPlaced
-from archiver.operations.hold import place_hold, release_hold
+from archiver.operations.archive.hold import place_hold, release_hold
 
 hold_app = typer.Typer(help="Stop every deletion of what a case needs.", no_args_is_help=True)
 app.add_typer(hold_app, name="hold")

@@ -6,16 +6,16 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import app, context, warn_of_key
+from archiver.cli.views.output import Output
 from archiver.config import template
 from archiver.config.times import parse_duration
 from archiver.contracts import StoreFacts
-from archiver.dataapi import installation_sql
 from archiver.errors import ConfigError
-from archiver.ledger import Signer
-from archiver.operations.init import InitReceipt
-from archiver.render import Output
+from archiver.ledger.entries import Signer
+from archiver.neighbours.dataapi.client import installation_sql
+from archiver.operations.archive.init import InitReceipt
 
 
 @app.command()

@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from archiver import render_loki as views
-from archiver import wiring, wiring_loki
+from archiver.app import build as wiring
+from archiver.app import logs as wiring_loki
 from archiver.cli.common import INTERRUPTED, app, context
+from archiver.cli.views import logs as views
+from archiver.cli.views.output import Output
 from archiver.config import Settings
 from archiver.errors import ConfigError, Partial
-from archiver.ledger import Ledger
-from archiver.operations.export_loki import LokiReceipt, release
-from archiver.operations.run import Run
-from archiver.render import Output
+from archiver.ledger.ledger import Ledger
+from archiver.operations.logs.export import LokiReceipt, release
+from archiver.operations.steps.run import Run
 
 LOGS = "loki"
 

@@ -10,17 +10,36 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from archiver import __version__, render_stack, wiring, wiring_deletion, wiring_report, wiring_stack
-from archiver import render as views
+from archiver import __version__
+from archiver.app import build as wiring
+from archiver.app import deletion as wiring_deletion
+from archiver.app import report as wiring_report
+from archiver.app import stack as wiring_stack
+from archiver.app.night import (
+    COMMAND,
+    INTEGRITY,
+    INTERRUPTED,
+    PARTIAL,
+    NightWork,
+    Skipped,
+    Step,
+    due_for_verification,
+    night_status,
+    run_steps,
+    work_of,
+)
 from archiver.cli.common import JsonOption, WaitOption, app, context
 from archiver.cli.compact import execute_compaction
 from archiver.cli.export import export_tables
 from archiver.cli.loki import export_logs
 from archiver.cli.purge import execute_expiry, execute_purge, expiry_work, purge_work
 from archiver.cli.purge_loki import purge_logs
+from archiver.cli.views import output as views
+from archiver.cli.views import stack as render_stack
+from archiver.cli.views.output import Output
 from archiver.config import Settings
 from archiver.errors import ArchiverError, Conflict, Interrupted
-from archiver.ledger import Ledger
+from archiver.ledger.ledger import Ledger
 from archiver.model import (
     Dataset,
     Event,
@@ -34,24 +53,10 @@ from archiver.model import (
     StepResult,
     Verdict,
 )
-from archiver.operations.nightly import (
-    COMMAND,
-    INTEGRITY,
-    INTERRUPTED,
-    PARTIAL,
-    NightWork,
-    Skipped,
-    Step,
-    due_for_verification,
-    night_status,
-    run_steps,
-    work_of,
-)
-from archiver.operations.observe import archive_observed, source_observed, source_unseen, unexplained
-from archiver.operations.run import Run
-from archiver.operations.verify import VerifyReceipt, VerifyScope, record
-from archiver.operations.verify import verify as check_archive
-from archiver.render import Output
+from archiver.operations.archive.observe import archive_observed, source_observed, source_unseen, unexplained
+from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record
+from archiver.operations.archive.verify import verify as check_archive
+from archiver.operations.steps.run import Run
 from archiver.retention import Skip, still_there
 from archiver.stack import StackTargets
 from archiver.stack import exit_status as stack_status

@@ -7,22 +7,23 @@ from typing import Annotated
 
 import typer
 
-from archiver import render_deletion as views
-from archiver import wiring, wiring_deletion
+from archiver.app import build as wiring
+from archiver.app import deletion as wiring_deletion
 from archiver.cli.common import JsonOption, WaitOption, app, chosen_datasets, context, ended, warn_of_key
 from archiver.cli.loki import LOGS
 from archiver.cli.purge_loki import purge_logs
+from archiver.cli.views import deletion as views
+from archiver.cli.views.output import Output
 from archiver.config import Settings
 from archiver.contracts import Purgeable
 from archiver.errors import ArchiverError, Interrupted, Partial
-from archiver.ledger import Ledger
+from archiver.ledger.ledger import Ledger
 from archiver.model import Dataset
-from archiver.operations.compact import finish_compactions
-from archiver.operations.expire import Expire, expiry_word
-from archiver.operations.purge import Purge, PurgeOptions, plan_word
-from archiver.operations.run import Run
-from archiver.operations.sweep import finish_sweeps
-from archiver.render import Output
+from archiver.operations.archive.compact import finish_compactions
+from archiver.operations.archive.expire import Expire, expiry_word
+from archiver.operations.archive.sweep import finish_sweeps
+from archiver.operations.steps.run import Run
+from archiver.operations.tables.purge import Purge, PurgeOptions, plan_word
 
 DatasetsArgument = Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Without: all.")]
 ExecuteOption = Annotated[bool, typer.Option("--execute", help="Do it. Without, only the plan is shown.")]

@@ -1,15 +1,17 @@
 """Logs: their part of ``archiver purge``."""
 
-from archiver import render_purge_loki as views
-from archiver import wiring_deletion, wiring_loki, wiring_stack
+from archiver.app import deletion as wiring_deletion
+from archiver.app import logs as wiring_loki
+from archiver.app import stack as wiring_stack
 from archiver.cli.common import ended
+from archiver.cli.views import purge_logs as views
+from archiver.cli.views.output import Output
 from archiver.config import Settings
 from archiver.errors import Partial
-from archiver.ledger import Ledger
+from archiver.ledger.ledger import Ledger
 from archiver.model import Finding, Verdict
-from archiver.operations.purge_loki import LokiPurgePlan, loki_plan_word
-from archiver.operations.run import Run
-from archiver.render import Output
+from archiver.operations.logs.purge import LokiPurgePlan, loki_plan_word
+from archiver.operations.steps.run import Run
 
 
 def purge_logs(

@@ -6,7 +6,8 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from archiver import wiring, wiring_report
+from archiver.app import build as wiring
+from archiver.app import report as wiring_report
 from archiver.cli.common import JsonOption, SinceOption, UntilOption, app, bounds, context
 from archiver.config import Settings, parse_since
 from archiver.errors import ConfigError

@@ -2,8 +2,9 @@
 
 import typer
 
-from archiver import render_stack, wiring_stack
+from archiver.app import stack as wiring_stack
 from archiver.cli.common import JsonOption, app, context
+from archiver.cli.views import stack as render_stack
 from archiver.stack import exit_status
 
 stack_app = typer.Typer(help="Look at the deployed monitoring stack.", no_args_is_help=True)

@@ -1,10 +1,10 @@
 """``archiver status``."""
 
-from archiver import render as views
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import JsonOption, app, context
-from archiver.operations.status import ArchiveStatus, DatasetStatus, dataset_statuses
-from archiver.render_loki import chunk_remarks
+from archiver.cli.views import output as views
+from archiver.cli.views.logs import chunk_remarks
+from archiver.operations.archive.status import ArchiveStatus, DatasetStatus, dataset_statuses
 
 
 @app.command()

@@ -2,12 +2,12 @@
 
 import typer
 
-from archiver import render_deletion as views
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import JsonOption, WaitOption, app, context, ended
 from archiver.cli.purge import ExecuteOption
+from archiver.cli.views import deletion as views
 from archiver.errors import Partial
-from archiver.operations.sweep import plan_sweep, sweep
+from archiver.operations.archive.sweep import plan_sweep, sweep
 
 
 @app.command("sweep")

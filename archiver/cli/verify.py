@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from archiver import render as views
-from archiver import wiring
+from archiver.app import build as wiring
 from archiver.cli.common import JobsOption, JsonOption, SinceOption, UntilOption, app, bounds, context
+from archiver.cli.views import output as views
 from archiver.errors import ConfigError, Conflict
-from archiver.operations.verify import VerifyScope, record
-from archiver.operations.verify import verify as check_archive
+from archiver.operations.archive.verify import VerifyScope, record
+from archiver.operations.archive.verify import verify as check_archive
 
 
 @app.command()

@@ -23,8 +23,8 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as postgres
 
+from archiver.cli.views.output import Output, count_text, rows_text, size_text
 from archiver.errors import ConfigError
-from archiver.render import Output, count_text, rows_text, size_text
 
 MARKER = ".archiver-demo"
 """Stands in a directory that a demonstration made; nothing else is ever removed."""

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from archiver import layout
-from archiver.holdings import DatasetHoldings, Holdings, fold
-from archiver.ledger import SignedEntry
+from archiver.ledger.entries import SignedEntry
+from archiver.ledger.fold import fold
+from archiver.ledger.holdings import DatasetHoldings, Holdings
 from archiver.model import (
     DATED_MAX,
     DatasetRules,

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from archiver import layout
-from archiver.holdings import HeldSegment, Holdings, SlotHoldings
-from archiver.ledger import SignedEntry
+from archiver.ledger.entries import SignedEntry
+from archiver.ledger.holdings import HeldSegment, Holdings, SlotHoldings
 from archiver.model import (
     DATED_MAX,
     EPOCH,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, SlotHoldings
 from archiver.model import Dataset, HoldPlaced, Slot
 from archiver.retention.expiry import archive_due_at
 from archiver.retention.export import LeftSlot

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, SlotHoldings
 from archiver.model import Dataset, HoldPlaced, Slot
 from archiver.retention.reasons import Reason, on_hold
 

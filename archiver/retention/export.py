@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from archiver.errors import ConfigError
-from archiver.holdings import DatasetHoldings, SlotHoldings
+from archiver.ledger.holdings import DatasetHoldings, SlotHoldings
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, Slot, SourceState, TableSchema, Window
 from archiver.retention.policies import holds_less
 from archiver.retention.windows import window_at

@@ -1,6 +1,6 @@
 """Which holds cover what."""
 
-from archiver.holdings import Holdings
+from archiver.ledger.holdings import Holdings
 from archiver.model import HoldPlaced, Slot
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from archiver.holdings import DatasetHoldings, SlotHoldings
+from archiver.ledger.holdings import DatasetHoldings, SlotHoldings
 from archiver.model import Dataset, HoldPlaced, RowsKept, Slot, SourceState, Window
 from archiver.retention.reasons import Reason, on_hold
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from archiver.holdings import Holdings
+from archiver.ledger.holdings import Holdings
 from archiver.model import Finding, Observed, RunEnded, StepOutcome, Verdict
 
 Labels = tuple[tuple[str, str], ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.runlock import run_lock
+from archiver.neighbours.local.runlock import run_lock
 from tests.support.daemon import until
 from tests.support.postgres import Database
 from tests.support.program import PATIENCE_S, PROGRAM, Program, fill, new_program

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archiver import demo
-from archiver.render import Output
+from archiver.cli.views.output import Output
 
 
 def test_the_whole_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,14 +17,14 @@ import adbc_driver_postgresql.dbapi
 import httpx
 import pytest
 
-from archiver.anchors import postgres
-from archiver.anchors.file import FileAnchor
-from archiver.anchors.postgres import PostgresAnchor
-from archiver.anchors.supabase import SupabaseAnchor
 from archiver.contracts import Anchor
-from archiver.dataapi import DataApi, installation_sql
 from archiver.errors import AccessDenied, ConfigError, Conflict, IntegrityError, OutcomeUnknown, TransientError
 from archiver.model import Checkpoint
+from archiver.neighbours.dataapi.anchor import SupabaseAnchor
+from archiver.neighbours.dataapi.client import DataApi, installation_sql
+from archiver.neighbours.local.anchor import FileAnchor
+from archiver.neighbours.postgres import anchor as postgres
+from archiver.neighbours.postgres.anchor import PostgresAnchor
 from tests.support import proxy
 from tests.support.faulty import FaultyAnchor
 from tests.support.postgres import Database, PostgresServer

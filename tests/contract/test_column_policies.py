@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from archiver.contracts import PurgesPartitions, Source
-from archiver.dataapi import DataApi
 from archiver.model import Dataset, PolicyAction
-from archiver.operations.export import ExportOptions
-from archiver.operations.purge import PurgeOptions
+from archiver.neighbours.dataapi import query as postgrest_query
+from archiver.neighbours.dataapi.client import DataApi
+from archiver.neighbours.dataapi.source import PostgrestSource
+from archiver.neighbours.postgres.source import PostgresSnapshot, PostgresSource
+from archiver.operations.tables.export import ExportOptions
+from archiver.operations.tables.purge import PurgeOptions
 from archiver.privacy import PrivacyKey
-from archiver.sources import postgrest_query
-from archiver.sources.postgres import PostgresSnapshot, PostgresSource
-from archiver.sources.postgrest import PostgrestSource
 from tests.support import postgrest
 from tests.support.faulty import FaultyAnchor, FaultyStore
 from tests.support.nights import Nights
@@ -138,7 +138,7 @@ def test_what_is_dropped_does_not_even_leave_the_database(made: Nights, monkeypa
         return found
 
     monkeypatch.setattr(PostgresSnapshot, "_statement", statement_of)
-    monkeypatch.setattr("archiver.sources.postgrest_snapshot.page_query", query_of)
+    monkeypatch.setattr("archiver.neighbours.dataapi.snapshot.page_query", query_of)
     assert made.purge().rows == {"logs": 6}
     assert asked
     assert all("phone" in one and "payload" not in one for one in asked)

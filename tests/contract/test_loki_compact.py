@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.operations.export_loki import LokiOptions
+from archiver.neighbours.loki.source import ChunkDirectory, LokiSource
+from archiver.operations.logs.export import LokiOptions
 from archiver.retention import CompactionRules
-from archiver.sources.loki import ChunkDirectory, LokiSource
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.loki import DATA, LOGS, LokiArchive, stated
 from tests.support.memory_source import MemorySource

@@ -12,9 +12,9 @@ import pytest
 from archiver.contracts import Partitions
 from archiver.errors import Refused, TransientError
 from archiver.model import Dataset, Window
-from archiver.operations.purge import PurgeOptions, PurgeReceipt, unaccounted
-from archiver.sources import postgres
-from archiver.sources.postgres import PostgresDrop, PostgresSource
+from archiver.neighbours.postgres import source as postgres
+from archiver.neighbours.postgres.source import PostgresDrop, PostgresSource
+from archiver.operations.tables.purge import PurgeOptions, PurgeReceipt, unaccounted
 from tests.support.archive import day
 from tests.support.daemon import until
 from tests.support.faulty import FaultyAnchor, FaultyStore

@@ -8,7 +8,7 @@ import pytest
 
 from archiver.errors import TransientError
 from archiver.model import Dataset, Window
-from archiver.sources.postgres import PostgresSource
+from archiver.neighbours.postgres.source import PostgresSource
 from tests.support.daemon import until
 from tests.support.postgres import Database
 

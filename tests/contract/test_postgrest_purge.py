@@ -10,8 +10,8 @@ import pytest
 from archiver.contracts import PurgeTransaction
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, OutcomeUnknown, Refused, TransientError
 from archiver.model import Dataset, SourceState, TableSchema, Window
-from archiver.operations.purge import PurgeOptions, unaccounted
-from archiver.sources.postgrest_purge import _parts
+from archiver.neighbours.dataapi.purge import _parts
+from archiver.operations.tables.purge import PurgeOptions, unaccounted
 from tests.support import proxy
 from tests.support.faulty import FaultyAnchor, FaultyStore
 from tests.support.nights import Nights

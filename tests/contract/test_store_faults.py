@@ -15,8 +15,8 @@ import pytest
 
 from archiver.contracts import ObjectStore, Removal
 from archiver.errors import AccessDenied, ArchiverError, ObjectExists, OutcomeUnknown, TransientError
-from archiver.retry import RetryingStore, RetryPolicy
-from archiver.stores.s3 import S3Store
+from archiver.neighbours.retry import RetryingStore, RetryPolicy
+from archiver.neighbours.s3.store import S3Store
 from tests.contract.test_stores import BIG, S3Server, bucket_name, client_of, create, keys, options
 
 Kind = Literal[

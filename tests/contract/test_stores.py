@@ -21,8 +21,8 @@ import pytest
 
 from archiver.contracts import ObjectStore, PendingUpload, Removal
 from archiver.errors import AccessDenied, ConfigError, IntegrityError, ObjectExists, ObjectMissing, TransientError
-from archiver.stores.local import LocalStore
-from archiver.stores.s3 import MIB, S3Options, S3Store
+from archiver.neighbours.local.store import LocalStore
+from archiver.neighbours.s3.store import MIB, S3Options, S3Store
 from tests.support.faulty import FaultyStore
 
 

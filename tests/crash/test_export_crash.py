@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archiver.errors import ArchiverError, ConfigError
-from archiver.operations.export import ExportOptions
+from archiver.operations.tables.export import ExportOptions
 from tests.support.archive import Archive, day
 from tests.support.faulty import Crash, Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource, MemoryTable

@@ -10,7 +10,7 @@ import pytest
 from archiver import layout
 from archiver.contracts import DeletionRequest, DeletionRequests
 from archiver.errors import ArchiverError, ConfigError, IntegrityError, TransientError
-from archiver.operations.export_loki import LokiOptions, LokiReceipt, known_chunks, read_chunk_list, release
+from archiver.operations.logs.export import LokiOptions, LokiReceipt, known_chunks, read_chunk_list, release
 from archiver.retention import Wait
 from tests.crash.test_export_crash import FAULTS
 from tests.support.chunk_store import MemoryLoki

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from archiver.operations import purge_loki
-from archiver.operations.loki_proof import ChunkProof, LokiProof
+from archiver.operations.logs import purge as purge_loki
+from archiver.operations.logs.proof import ChunkProof, LokiProof
 from tests.support.logs_world import LogsWorld
 from tests.support.stories import play
 from tests.support.world import DAY

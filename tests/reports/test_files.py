@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from archiver.app.report import write_files
 from archiver.errors import LocalResourceError
 from archiver.reports.build import Context, build_report
 from archiver.reports.document import PLAIN_MAX, SIGNS, Command, Document, Facts, Paragraph, Section, cells, visible
@@ -17,7 +18,6 @@ from archiver.reports.model import Report
 from archiver.reports.pdf import pdf
 from archiver.reports.period import month_of
 from archiver.reports.words import Language
-from archiver.wiring_report import write_files
 from tests.support.debian import binary
 from tests.support.story import END, exported, rules, signed, story
 

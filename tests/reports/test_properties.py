@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archiver.errors import LedgerBroken
-from archiver.holdings import Holdings, check_next, fold
-from archiver.ledger import SignedEntry, encode_entry
+from archiver.ledger.entries import SignedEntry, encode_entry
+from archiver.ledger.fold import check_next, fold
+from archiver.ledger.holdings import Holdings
 from archiver.model import (
     DATED_MAX,
     ZERO_HASH,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from archiver.app.report import config_sha256, processing_record, residual_copies, stated_rules
 from archiver.config import Settings, load
 from archiver.model import ColumnPolicy, PolicyAction
 from archiver.reports.model import DAILY_BACKUPS, RECOVERY
-from archiver.wiring_report import config_sha256, processing_record, residual_copies, stated_rules
 
 
 def settings(**given: Any) -> Settings:

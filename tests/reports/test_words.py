@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import archiver
+from archiver.app.night import STEPS, NightProgress, Step, run_steps
 from archiver.model import Finding, HoldPlaced, PolicyAction, StepOutcome, StepResult, Verdict
-from archiver.operations.nightly import STEPS, NightProgress, Step, run_steps
 from archiver.reports.catalogue import CATALOGUE
 from archiver.reports.compose import report_document
 from archiver.reports.html import html

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from archiver.app.stack import check_deployed_stack, stack_targets
 from archiver.config import describe, load
 from archiver.errors import ConfigError
-from archiver.wiring_stack import check_deployed_stack, stack_targets
 
 if TYPE_CHECKING:
     from archiver.config.sources import Loaded

@@ -10,8 +10,8 @@ import pytest
 from archiver.contracts import CronJob
 from archiver.errors import AccessDenied, ConfigError, TransientError
 from archiver.model import Dataset, Verdict
-from archiver.sources.postgres import PostgresSource
-from archiver.sources.postgres_watch import PostgresWatch
+from archiver.neighbours.postgres.source import PostgresSource
+from archiver.neighbours.postgres.watch import PostgresWatch
 from archiver.stack import SupabaseFacts, TableFacts
 from archiver.stack.supabase import judge
 from tests.stack.answers import NOW, of, verdicts, well_formed

@@ -49,8 +49,8 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Checkpoint
-from archiver.stores.deleting import delete_each
-from archiver.stores.keys import check_key
+from archiver.neighbours.deleting import delete_each
+from archiver.neighbours.keys import check_key
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

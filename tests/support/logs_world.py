@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from archiver.ledger import open_ledger
+from archiver.ledger.ledger import open_ledger
 from archiver.model import HoldPlaced, HoldReleased
-from archiver.operations.fetch import fetch_segment
-from archiver.operations.purge_loki import LokiPurgeRules
+from archiver.operations.logs.purge import LokiPurgeRules
+from archiver.operations.steps.fetch import fetch_segment
 from archiver.parquet import read_batches
 from tests.support.chunk_store import MemoryLoki
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore

@@ -18,15 +18,15 @@ import duckdb
 
 from archiver.contracts import Anchor, ChunkSource, ObjectStore
 from archiver.errors import TransientError
-from archiver.holdings import DatasetHoldings
-from archiver.ledger import Ledger, open_ledger
+from archiver.ledger.holdings import DatasetHoldings
+from archiver.ledger.ledger import Ledger, open_ledger
 from archiver.model import Dataset
-from archiver.operations.export_loki import ChunkPlan, LineScrubber, LokiExport, LokiOptions, LokiReceipt
-from archiver.operations.init import initialise
-from archiver.operations.loki_proof import LokiProof
-from archiver.operations.purge_loki import LokiPurgePlan, LokiPurgeReceipt, LokiPurgeRules, PurgeLoki
-from archiver.operations.run import Run
-from archiver.operations.verify import VerifyReceipt, VerifyScope, record, verify
+from archiver.operations.archive.init import initialise
+from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record, verify
+from archiver.operations.logs.export import ChunkPlan, LineScrubber, LokiExport, LokiOptions, LokiReceipt
+from archiver.operations.logs.proof import LokiProof
+from archiver.operations.logs.purge import LokiPurgePlan, LokiPurgeReceipt, LokiPurgeRules, PurgeLoki
+from archiver.operations.steps.run import Run
 from tests.support.archive import ARCHIVE_ID, SIGNER, Silent, never_again
 
 if TYPE_CHECKING:

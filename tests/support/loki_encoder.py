@@ -13,7 +13,8 @@ import cramjam
 import pyarrow as pa
 from crc32c import crc32c
 
-from archiver.sources.loki_chunk import Chunk, ChunkKey, Encoding
+from archiver.neighbours.loki._codecs import Encoding
+from archiver.neighbours.loki.chunk import Chunk, ChunkKey
 
 MAGIC = bytes.fromhex("012ee56a")
 LZ4_DESCRIPTORS = {

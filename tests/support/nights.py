@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from archiver.model import Event, HoldPlaced, HoldReleased
-from archiver.operations.compact import Compact, CompactReceipt, finish_compactions
-from archiver.operations.expire import Expire, ExpireReceipt
-from archiver.operations.purge import Purge, PurgeOptions, PurgeReceipt
-from archiver.operations.sweep import SweepReceipt, finish_sweeps, plan_sweep, sweep
-from archiver.operations.verify import VerifyScope, record, verify
+from archiver.operations.archive.compact import Compact, CompactReceipt, finish_compactions
+from archiver.operations.archive.expire import Expire, ExpireReceipt
+from archiver.operations.archive.sweep import SweepReceipt, finish_sweeps, plan_sweep, sweep
+from archiver.operations.archive.verify import VerifyScope, record, verify
+from archiver.operations.tables.purge import Purge, PurgeOptions, PurgeReceipt
 from archiver.retention import CompactionPlan, CompactionRules, PurgePlan
 from tests.support.archive import SIGNER, Archive, Silent
 

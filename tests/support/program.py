@@ -22,8 +22,9 @@ PROGRAM = str(Path(sys.executable).parent / "archiver")
 PATIENCE_S = 120.0
 SHIFTED = """
 from datetime import UTC, datetime, timedelta
-from archiver import cli, wiring
-wiring.now = lambda: datetime.now(UTC) + timedelta(seconds={})
+from archiver import cli
+from archiver.app import build
+build.now = lambda: datetime.now(UTC) + timedelta(seconds={})
 cli.main()
 """
 """The program as it is, with another clock in the one place where it reads one."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from archiver.ledger import SignedEntry, encode_entry
+from archiver.ledger.entries import SignedEntry, encode_entry
 from archiver.model import (
     ZERO_HASH,
     AnchorAdopted,

@@ -18,11 +18,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from archiver.holdings import Holdings
-from archiver.ledger import Ledger
-from archiver.operations.fetch import fetch_segment
-from archiver.operations.purge import PurgeOptions
-from archiver.operations.verify import VerifyReceipt, VerifyScope, record
+from archiver.ledger.holdings import Holdings
+from archiver.ledger.ledger import Ledger
+from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record
+from archiver.operations.steps.fetch import fetch_segment
+from archiver.operations.tables.purge import PurgeOptions
 from archiver.parquet import read_batches
 from archiver.retention import Clocks, GuardRules, guard, window_at
 from tests.support.archive import LOGS, SIGNER, multiset

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from archiver import layout
+from archiver.cli.views.output import WHY_DUE
 from archiver.errors import ConfigError
-from archiver.ledger import read_chain, read_descriptor
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import read_descriptor
 from archiver.model import Column, Dataset, Exported, PolicyAction, SchemaChanged, TableSchema
-from archiver.operations.export import ExportOptions
-from archiver.operations.purge import PurgeOptions
+from archiver.operations.tables.export import ExportOptions
+from archiver.operations.tables.purge import PurgeOptions
 from archiver.privacy import PrivacyKey, archived_schema, truncated
-from archiver.render import WHY_DUE
 from archiver.retention import CompactionRules, Need, holds_less, plan_export
 from tests.support.archive import LOGS, day, multiset
 from tests.support.faulty import FaultyAnchor, FaultyStore
@@ -290,7 +291,7 @@ def test_without_policies_segments_and_fingerprints_are_those_of_before() -> Non
 def test_verify_deep_finds_a_value_that_its_policy_cannot_have_left(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = archive(filled(days=1), {name: POLICIED[name]})
     with monkeypatch.context() as patch:
-        patch.setattr("archiver.operations.reading.in_form", lambda column, *_: column)
+        patch.setattr("archiver.operations.steps.reading.in_form", lambda column, *_: column)
         made.export()
     problems = made.verify().problems
     assert [problem.fact for problem in problems] == [

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from archiver import layout
 from archiver.contracts import Removal
 from archiver.errors import AccessDenied, IntegrityError, LedgerBroken, SegmentAltered
-from archiver.holdings import check_next
+from archiver.ledger.fold import check_next
 from archiver.model import Compacted, Dataset, Entry, HoldReleased, PartsRemoved, PurgeIntended, Slot, SlotShare
-from archiver.operations import compact as operation
-from archiver.operations import compact_rows
-from archiver.operations.compact_rows import holds_the_same, merged
-from archiver.operations.loki_rows import LABELS, PAIRS
+from archiver.operations.archive import compact as operation
+from archiver.operations.archive import compact_rows
+from archiver.operations.archive.compact_rows import holds_the_same, merged
+from archiver.operations.logs.rows import LABELS, PAIRS
 from archiver.retention import CompactionRules, archive_due_at, window_at
 from tests.support.archive import LOGS, day, multiset
 from tests.support.deletions import events

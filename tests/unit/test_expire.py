@@ -9,7 +9,7 @@ import pytest
 from archiver.contracts import ObjectRef, Removal
 from archiver.errors import AccessDenied, IntegrityError, Partial, SegmentAltered, TransientError
 from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged
-from archiver.operations.status import DatasetStatus, dataset_statuses
+from archiver.operations.archive.status import DatasetStatus, dataset_statuses
 from tests.support.archive import day, multiset
 from tests.support.deletions import ARCHIVE_BORDER, Place, check_nothing_lost, events, ripe
 from tests.support.faulty import Crash, FaultyStore

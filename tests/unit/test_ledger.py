@@ -12,19 +12,18 @@ import rfc8785
 
 from archiver import layout
 from archiver.errors import ConfigError, Conflict, IntegrityError, LedgerBroken, OutcomeUnknown
-from archiver.ledger import (
-    Ledger,
+from archiver.ledger.entries import (
     Signer,
     decode_entry,
     encode_entry,
-    open_ledger,
     sha256_hex,
     sign_checkpoint,
     signature_is_valid,
     signed_body,
 )
+from archiver.ledger.ledger import Ledger, open_ledger
 from archiver.model import Checkpoint, ColumnPolicy, Entry, PolicyAction, SchemaChanged, Verified
-from archiver.operations.init import initialise
+from archiver.operations.archive.init import initialise
 from tests.support.archive import ARCHIVE_ID, SIGNER, Archive
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource

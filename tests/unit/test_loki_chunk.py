@@ -22,8 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.errors import ChunkUnsound
-from archiver.sources import loki_chunk
-from archiver.sources.loki_chunk import Chunk, ChunkKey, Encoding, decode, parse_key
+from archiver.neighbours.loki import chunk as loki_chunk
+from archiver.neighbours.loki._codecs import Encoding
+from archiver.neighbours.loki.chunk import Chunk, ChunkKey, decode, parse_key
 from tests.support.loki_encoder import (
     Entry,
     Stated,
@@ -658,7 +659,7 @@ def test_bombs_are_refused_within_their_room() -> None:
     script = """
 import resource, sys
 from archiver.errors import ChunkUnsound
-from archiver.sources.loki_chunk import decode
+from archiver.neighbours.loki.chunk import decode
 import glob, pathlib
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

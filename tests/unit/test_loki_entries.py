@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archiver.sources import _loki_entries, loki_chunk
+from archiver.neighbours.loki import _entries as _loki_entries
+from archiver.neighbours.loki import chunk as loki_chunk
 from tests.support.loki_encoder import Entry, entry_bytes
 
 MARCH = 1_772_784_030_857_000_000

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import LocalResourceError
-from archiver.holdings import Holdings
+from archiver.ledger.holdings import Holdings
 from archiver.model import Finding, Observed, RowsKept, RunEnded, StepOutcome, StepResult, Verdict
 from archiver.telemetry import otlp, textfile
 from archiver.telemetry.metrics import (

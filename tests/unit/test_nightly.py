@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archiver.app.night import Skipped, Step, due_for_verification, night_status, run_steps
 from archiver.errors import WORST_FIRST, IntegrityError, Interrupted, Refused, TransientError
-from archiver.holdings import DatasetHoldings, HeldSegment, Holdings, SlotHoldings
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, Holdings, SlotHoldings
 from archiver.model import (
     Dataset,
     Observed,
@@ -22,14 +23,7 @@ from archiver.model import (
     StepResult,
     Window,
 )
-from archiver.operations.nightly import (
-    Skipped,
-    Step,
-    due_for_verification,
-    night_status,
-    run_steps,
-)
-from archiver.operations.observe import archive_observed, source_observed, unexplained
+from archiver.operations.archive.observe import archive_observed, source_observed, unexplained
 from archiver.retention import ExpiryPlan, ExpirySlot, PurgePlan, PurgeSlot, Skip
 
 MAY_1 = datetime(2026, 5, 1, tzinfo=UTC)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from archiver.errors import OutcomeUnknown, Partial, Refused, SegmentAltered, TransientError
-from archiver.ledger import read_chain, read_descriptor
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import read_descriptor
 from archiver.model import Dataset, Purged, PurgeIntended, Slot, SlotShare, SourceState, Window
-from archiver.operations.purge import PurgeOptions, plan_word, unaccounted
+from archiver.operations.tables.purge import PurgeOptions, plan_word, unaccounted
 from tests.support import memory_source
 from tests.support.archive import LOGS, day, multiset
 from tests.support.faulty import FaultyAnchor, FaultyStore

@@ -9,7 +9,7 @@ import pytest
 from archiver.contracts import DeletionRequest, DeletionRequests
 from archiver.errors import ArchiverError, ConfigError, LedgerBroken, Refused, SegmentAltered
 from archiver.model import ChunksDeleted, ChunksDeletionIntended
-from archiver.operations.purge_loki import LokiPurgeReceipt, LokiPurgeRules, Standing, loki_plan_word
+from archiver.operations.logs.purge import LokiPurgeReceipt, LokiPurgeRules, Standing, loki_plan_word
 from tests.crash.test_deletion_crash import FAULTS
 from tests.crash.test_loki_export_crash import EVENING, HOUR_NS, LATE, OTHER, chunk, entries_of, world
 from tests.support.chunk_store import MemoryLoki
@@ -47,7 +47,7 @@ def chunks_of(*writings: Writing) -> set[str]:
 def told(archive: LokiArchive, kind: type[Any]) -> list[Any]:
     found = []
     ledger = archive.open()
-    from archiver.ledger import read_chain  # noqa: PLC0415
+    from archiver.ledger.chain import read_chain  # noqa: PLC0415
 
     for signed in read_chain(archive.store, ledger.descriptor, tip=None):
         found += [event for event in signed.entry.events if isinstance(event, kind)]

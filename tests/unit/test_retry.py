@@ -18,7 +18,7 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Checkpoint
-from archiver.retry import Retry, RetryingAnchor, RetryingStore, RetryPolicy, retrying
+from archiver.neighbours.retry import Retry, RetryingAnchor, RetryingStore, RetryPolicy, retrying
 from tests.support.faulty import FaultyAnchor, FaultyStore
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archiver.contracts import Removal
-from archiver.stores.s3_bulk import Bulk, delete_in_bulk
+from archiver.neighbours.s3.bulk import Bulk, delete_in_bulk
 
 GONE = Removal(versions_deleted=1)
 

@@ -14,7 +14,8 @@ from archiver.errors import (
     OutcomeUnknown,
     TransientError,
 )
-from archiver.stores import s3, s3_errors
+from archiver.neighbours.s3 import errors as s3_errors
+from archiver.neighbours.s3 import store as s3
 
 
 def test_every_exception_of_botocore_is_mapped() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.stores.s3 import _start_in_folder
+from archiver.neighbours.s3.store import _start_in_folder
 
 NAME = st.text("a-.0b~ä", min_size=1, max_size=5)
 

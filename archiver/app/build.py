@@ -1,0 +1,436 @@
+"""The only file that sees adapters and operations together, and the only one that reads a clock."""
+
+import os
+import secrets
+import signal
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import platformdirs
+
+from archiver.app.keys import make_private, read_private
+from archiver.config import Location, Settings
+from archiver.contracts import Anchor, ObjectStore, StoreFacts
+from archiver.errors import ConfigError, Interrupted, TransientError
+from archiver.ledger.entries import Descriptor, Signer, read_descriptor
+from archiver.ledger.ledger import Ledger, open_ledger
+from archiver.model import Dataset, PolicyAction
+from archiver.neighbours.dataapi.anchor import SupabaseAnchor
+from archiver.neighbours.dataapi.client import DataApi
+from archiver.neighbours.dataapi.source import PostgrestSource
+from archiver.neighbours.local.anchor import FileAnchor
+from archiver.neighbours.local.runlock import run_lock
+from archiver.neighbours.local.store import LocalStore
+from archiver.neighbours.local.workdir import work_directory
+from archiver.neighbours.postgres.anchor import PostgresAnchor
+from archiver.neighbours.postgres.source import PostgresSource
+from archiver.neighbours.retry import RetryingAnchor, RetryingStore, RetryPolicy
+from archiver.neighbours.s3.store import S3Options, S3Store
+from archiver.operations.archive.init import InitReceipt, holds_archive, initialise
+from archiver.operations.steps.run import Run
+from archiver.privacy import KEY_BYTES, PrivacyKey
+
+LOCK_POLL_S = 0.2
+
+
+def now() -> datetime:
+    """The local clock, in UTC, in microseconds."""
+    return datetime.now(UTC)
+
+
+# ── Adapters ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def retry_policy(settings: Settings, stop: threading.Event) -> RetryPolicy:
+    """The settings' policy; a stop ends its waits."""
+
+    def sleep(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise Interrupted(
+                "asked to stop while waiting for a service; what was committed stays", hint="run again to go on"
+            )
+
+    rules = settings.retry
+    return RetryPolicy(
+        attempts_max=rules.attempts_max,
+        wait_first_s=rules.wait_first_s,
+        wait_max_s=rules.wait_max_s,
+        deadline_s=rules.deadline_s,
+        sleep=sleep,
+    )
+
+
+def store_location(settings: Settings) -> Location:
+    """Where the archive is.
+
+    Raises:
+        ConfigError: It is not set.
+    """
+    if settings.store is None:
+        raise ConfigError(
+            "the setting `store` (ARCHIVER_STORE) is not set; nothing was touched",
+            hint="`archiver init --store file:///directory` or `--store s3://bucket/prefix` begins an archive",
+        )
+    return Location.of_store(settings.store)
+
+
+def build_store(settings: Settings, *, conditional: bool = True) -> ObjectStore:
+    """The archive's store, without retries."""
+    place = store_location(settings)
+    if place.kind == "file" and place.path is not None:
+        return LocalStore(place.path)
+    secret = settings.aws_secret_access_key
+    token = settings.aws_session_token
+    options = S3Options(
+        bucket=place.bucket,
+        prefix=place.prefix,
+        endpoint_url=settings.aws_endpoint_url_s3,
+        region=settings.aws_region,
+        path_style=settings.s3.path_style,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=None if secret is None else secret.get_secret_value(),
+        session_token=None if token is None else token.get_secret_value(),
+        encryption=settings.s3.sse,
+        kms_key_id=settings.s3.kms_key_id,
+        checksums=settings.s3.checksums,
+        multipart_threshold_bytes=settings.s3.multipart_threshold_bytes,
+        part_bytes=settings.s3.part_bytes,
+        connect_timeout_s=settings.s3.connect_timeout_s,
+        read_timeout_s=settings.s3.read_timeout_s,
+        connections_max=settings.s3.connections_max,
+        ca_bundle=settings.aws_ca_bundle,
+    )
+    return S3Store(options, conditional=conditional)
+
+
+def build_anchor(settings: Settings) -> FileAnchor | PostgresAnchor | SupabaseAnchor:
+    """The archive's anchor, without retries.
+
+    Raises:
+        ConfigError: It is not set, or needs a setting that is not.
+    """
+    if settings.anchor is None:
+        raise ConfigError(
+            "the setting `anchor` (ARCHIVER_ANCHOR) is not set; nothing was touched",
+            hint="file:///path/of/a/file on another disk than the store, postgres, or supabase",
+        )
+    place = Location.of_anchor(settings.anchor)
+    if place.kind == "file" and place.path is not None:
+        return FileAnchor(place.path)
+    if place.kind == "supabase":
+        return SupabaseAnchor(_data_api(settings, "the anchor `supabase`"))
+    return PostgresAnchor(_database_url(settings, "the anchor `postgres`"), settings.postgres.anchor_schema)
+
+
+def build_source(settings: Settings, stop: threading.Event | None = None) -> PostgresSource | PostgrestSource:
+    """The database that the datasets are read from: through SUPABASE_DB_URL where it is set, else the data API.
+
+    Args:
+        stop: Ends waits for a data API that is away.
+
+    Raises:
+        ConfigError: Neither is set.
+    """
+    if settings.supabase_db_url is None and settings.supabase_url is None:
+        raise ConfigError(
+            "reading the datasets needs SUPABASE_DB_URL, or SUPABASE_URL with SUPABASE_SECRET_KEY, which is not set;"
+            " nothing was touched",
+            hint="set it in the environment, in .env or in a secrets directory: postgresql://user:password@host:5432/db",
+        )
+    if settings.supabase_db_url is None:
+        return PostgrestSource(
+            _data_api(settings, "reading the datasets"),
+            policy=retry_policy(settings, stop or threading.Event()),
+            settle_margin=settings.export.settle_margin,
+        )
+    return PostgresSource(
+        settings.supabase_db_url.get_secret_value(),
+        connect_timeout_s=settings.postgres.connect_timeout_s,
+        statement_timeout_s=settings.postgres.statement_timeout_s,
+        settle_margin=settings.export.settle_margin,
+        lock_timeout_s=settings.purge.lock_timeout_s,
+    )
+
+
+def key_warning(settings: Settings) -> str:
+    """What a person should know of the data API's key, where it is used; empty: nothing."""
+    is_used = settings.supabase_db_url is None or settings.anchor == "supabase"
+    if not is_used or settings.supabase_url is None or settings.supabase_secret_key is None:
+        return ""
+    return _data_api(settings, "").warning
+
+
+def _data_api(settings: Settings, what: str) -> DataApi:
+    if settings.supabase_url is None or settings.supabase_secret_key is None:
+        missing = "SUPABASE_URL" if settings.supabase_url is None else "SUPABASE_SECRET_KEY"
+        raise ConfigError(
+            f"{what} needs {missing}, which is not set; nothing was touched",
+            hint="https://<project>.supabase.co and sb_secret_…, from the project's settings, under API keys",
+        )
+    api = DataApi(
+        settings.supabase_url,
+        settings.supabase_secret_key.get_secret_value(),
+        connect_timeout_s=settings.data_api.connect_timeout_s,
+        read_timeout_s=settings.data_api.read_timeout_s,
+    )
+    api.check_key()
+    return api
+
+
+def _database_url(settings: Settings, what: str) -> str:
+    if settings.supabase_db_url is None:
+        raise ConfigError(
+            f"{what} needs SUPABASE_DB_URL, which is not set; nothing was touched",
+            hint="set it in the environment, in .env or in a secrets directory: postgresql://user:password@host:5432/db",
+        )
+    return settings.supabase_db_url.get_secret_value()
+
+
+# ── The private key ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def load_signer(settings: Settings) -> Signer:
+    """Read the private key.
+
+    Raises:
+        ConfigError: It is not set, not there, not a key, or readable by others.
+    """
+    path = settings.signing_key_file
+    if path is None:
+        raise ConfigError(
+            "the setting `signing_key_file` (ARCHIVER_SIGNING_KEY_FILE) is not set; nothing was touched",
+            hint="`archiver init` makes the key and writes the setting",
+        )
+    lost = "restore it from its copy; without it nothing can be added to the archive"
+    return Signer.from_pem(read_private(path, "private key", lost=lost), where=str(path))
+
+
+def make_signer(path: Path) -> tuple[Signer, bool]:
+    """Read the key at a path, or make one there with mode 0600, durably. Says whether it was made.
+
+    Raises:
+        ConfigError: What stands there is no key.
+        LocalResourceError: It cannot be written.
+    """
+    if path.exists():
+        return Signer.from_pem(path.read_bytes(), where=str(path)), False
+    signer = Signer.generate()
+    make_private(path, signer.to_pem(), "private key")
+    return signer, True
+
+
+def load_privacy_key(settings: Settings, what: str) -> PrivacyKey:
+    """Read the privacy key.
+
+    Args:
+        what: What needs it, for the message.
+
+    Raises:
+        ConfigError: It is not set, not there, not a key, or readable by others.
+    """
+    path = settings.privacy_key_file
+    if path is None:
+        raise ConfigError(
+            f"{what} needs the setting `privacy_key_file` (ARCHIVER_PRIVACY_KEY_FILE), which is not set; nothing was"
+            " touched",
+            hint="`archiver init` makes the key and writes the setting",
+        )
+    lost = "restore it from its copy: digests made with it cannot be made again without it"
+    return PrivacyKey.from_text(read_private(path, "privacy key", lost=lost), where=str(path))
+
+
+def policy_key(settings: Settings, datasets: Iterable[Dataset]) -> PrivacyKey | None:
+    """The privacy key, when a column policy of some dataset writes digests.
+
+    Raises:
+        ConfigError: As ``load_privacy_key``.
+    """
+    asking = [dataset.name for dataset in datasets if PolicyAction.HMAC in dataset.policies.values()]
+    return load_privacy_key(settings, f"datasets.{asking[0]}.columns asks for hmac and") if asking else None
+
+
+def make_privacy_key(path: Path) -> tuple[PrivacyKey, bool]:
+    """Read the privacy key at a path, or make one there with mode 0600, durably. Says whether it was made.
+
+    Raises:
+        ConfigError: What stands there is no key.
+        LocalResourceError: It cannot be written.
+    """
+    if path.exists():
+        return PrivacyKey.from_text(path.read_bytes(), where=str(path)), False
+    key = PrivacyKey(secrets.token_bytes(KEY_BYTES))
+    make_private(path, key.to_text(), "privacy key")
+    return key, True
+
+
+# ── Runs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the program at once."""
+    stop = threading.Event()
+    before = {}
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        stop.set()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def new_run(settings: Settings, *, jobs: int) -> Iterator[Run]:
+    """One run with a private directory of its own, removed at its end."""
+    parent = settings.work_dir or Path(tempfile.gettempdir())
+    with stoppable() as stop, work_directory(parent) as work_dir:
+        policy = retry_policy(settings, stop)
+        started = time.monotonic()
+
+        def again(failures: int, _: TransientError) -> bool:
+            if failures >= policy.attempts_max or time.monotonic() - started > policy.deadline_s * policy.attempts_max:
+                return False
+            policy.sleep(
+                policy.uniform(0.0, min(policy.wait_max_s, policy.wait_first_s * 2.0 ** min(failures - 1, 60)))
+            )
+            return True
+
+        yield Run(
+            name=secrets.token_hex(8),
+            work_dir=work_dir,
+            jobs=jobs,
+            monotonic=time.monotonic,
+            again=again,
+            stop=stop,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The archive's store and anchor, asked again when they are away, and what the archive says of itself."""
+
+    store: ObjectStore
+    anchor: Anchor
+    descriptor: Descriptor
+
+
+def open_neighbours(settings: Settings, run: Run) -> Neighbours:
+    """Reach the store and the anchor of an archive that exists.
+
+    Raises:
+        ConfigError: A setting is missing, or there is no archive.
+    """
+    policy = retry_policy(settings, run.stop)
+    store: ObjectStore = RetryingStore(build_store(settings), policy)
+    descriptor = read_descriptor(store)
+    if descriptor.ordering == "anchor":
+        store = RetryingStore(build_store(settings, conditional=False), policy)
+    return Neighbours(store, RetryingAnchor(build_anchor(settings), policy), descriptor)
+
+
+def cache_dir(settings: Settings) -> Path:
+    """Where ledger entries are kept between runs."""
+    return settings.cache_dir or Path(platformdirs.user_cache_dir("archiver"))
+
+
+def open_for_writing(settings: Settings, run: Run) -> Ledger:
+    """Open the archive's ledger with its private key; completes an anchor that a run left behind."""
+    signer = load_signer(settings)
+    neighbours = open_neighbours(settings, run)
+    return open_ledger(
+        neighbours.store, neighbours.anchor, signer=signer, run=run.name, now=now, cache_dir=cache_dir(settings)
+    )
+
+
+@contextmanager
+def writing(settings: Settings, run: Run, *, wait: bool) -> Iterator[Ledger]:
+    """The archive's ledger, open for writing, while no other run of this machine writes to it.
+
+    Args:
+        wait: For another run's end; otherwise it is refused.
+
+    Raises:
+        Conflict: Another run is at work.
+    """
+    signer = load_signer(settings)
+    neighbours = open_neighbours(settings, run)
+    place = cache_dir(settings)
+
+    def again() -> bool:
+        return wait and not run.stop.wait(LOCK_POLL_S)
+
+    with run_lock(place / neighbours.descriptor.archive_id / "run.lock", wait=again):
+        yield open_ledger(neighbours.store, neighbours.anchor, signer=signer, run=run.name, now=now, cache_dir=place)
+
+
+def open_for_reading(settings: Settings, run: Run) -> Ledger:
+    """Open the archive's ledger without its private key; moves nothing."""
+    neighbours = open_neighbours(settings, run)
+    return open_ledger(
+        neighbours.store, neighbours.anchor, signer=None, run=run.name, now=now, cache_dir=cache_dir(settings)
+    )
+
+
+def begin_archive(settings: Settings, make_keys: Callable[[], Signer], run: Run) -> InitReceipt:
+    """Make what is missing (directories, the anchor's table, keys), probe the store, begin the archive.
+
+    Args:
+        make_keys: Called once the store and the anchor have been reached, so that a mistake in their settings leaves
+            no keys behind.
+
+    Raises:
+        ConfigError, AccessDenied: As the store and the anchor say; what is missing is named.
+    """
+    policy = retry_policy(settings, run.stop)
+    anchor = build_anchor(settings)
+    if settings.reads_data_api:
+        # Before anything is made anywhere: what is missing in the project only its owner can install.
+        policy.call(_data_api(settings, "reading the datasets").look)
+    bare = build_store(settings)
+    if isinstance(bare, LocalStore):
+        bare.install()
+    facts = probe_store(settings, policy)
+    policy.call(anchor.install)
+    store = RetryingStore(build_store(settings, conditional=facts.conditional_create), policy)
+    if settings.signing_key_file is not None and not settings.signing_key_file.exists() and holds_archive(store):
+        raise ConfigError(
+            f"{store.location}: holds an archive already, and its private key is not at {settings.signing_key_file};"
+            " nothing was written",
+            hint="set signing_key_file to that archive's key, or choose another place for a new archive",
+        )
+    return initialise(
+        store,
+        RetryingAnchor(anchor, policy),
+        make_keys(),
+        facts=facts,
+        archive_id=uuid.uuid4().hex,
+        run=run.name,
+        now=now,
+    )
+
+
+def probe_store(settings: Settings, policy: RetryPolicy) -> StoreFacts:
+    """What the store can do, found out by trying."""
+    return policy.call(lambda: build_store(settings).probe(secrets.token_hex(8)))
+
+
+def settings_for_copy(directory: Path) -> Settings:
+    """Settings for a copy of an archive in a local directory; nothing else is known of it."""
+    return Settings(store=directory.absolute().as_uri())

@@ -1,0 +1,116 @@
+"""What the commands that delete need: the guard and its clocks, the source that rows leave, the digest of persons."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from archiver.app import build as wiring
+from archiver.config import Settings
+from archiver.contracts import Purgeable
+from archiver.errors import Refused
+from archiver.ledger.ledger import Ledger
+from archiver.retention import Clocks, GuardRules, guard
+
+
+class DeletionPlan(Protocol):
+    """What the guard asks of any plan: how much would go, and which part of all that is."""
+
+    @property
+    def dataset(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def rows_going(self) -> int:
+        """So many rows, or whatever is counted, may go."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """The part of the dataset that may go, 0 to 1."""
+        ...
+
+
+def deletion_time() -> datetime:
+    """The time by which deletions are planned: the hour that has begun, so that a plan can be read and then confirmed.
+
+    The exact instant would make every plan differ from the one that was shown a minute ago.
+    """
+    now = wiring.now()
+    return now.replace(minute=0, second=0, microsecond=0)
+
+
+def build_purgeable(settings: Settings, stop: threading.Event | None = None) -> Purgeable:
+    """The database that rows leave.
+
+    Raises:
+        ConfigError: There is no way to it.
+    """
+    return wiring.build_source(settings, stop)
+
+
+def batch_rows_max(settings: Settings) -> int:
+    """About how many rows are compared and deleted at once: through the data API they travel in one question."""
+    chosen = settings.purge.batch_rows_max
+    return chosen if settings.supabase_db_url is not None else min(chosen, settings.data_api.purge_rows_max)
+
+
+def subject_digest(settings: Settings) -> Callable[[str], str] | None:
+    """The digest that holds on persons use; None when no privacy key is set."""
+    if settings.privacy_key_file is None:
+        return None
+    return wiring.load_privacy_key(settings, "finding persons on hold").digest
+
+
+def refusals(
+    settings: Settings, ledger: Ledger, source: Purgeable | None, plans: Sequence[DeletionPlan], *, unit: str = "rows"
+) -> tuple[str, ...]:
+    """Why the guard refuses these plans; empty when it does not. Reads every clock at about the same moment."""
+    database = None
+    if source is not None:
+        with source.snapshot() as snapshot:
+            database = snapshot.taken_at
+    rules = settings.guard
+    assert ledger.head is not None
+    clocks = Clocks(
+        local=wiring.now(),
+        database=database,
+        store=ledger.store.clock(),
+        anchor=None if ledger.anchor is None else ledger.anchor.clock(),
+        last_entry=ledger.head.entry.at,
+    )
+    return guard(
+        clocks,
+        rules=GuardRules(
+            tolerance=rules.clock_tolerance,
+            pause_max=rules.pause_max,
+            share_max=rules.share_max,
+            share_rows_min=rules.share_rows_min,
+        ),
+        pause=ledger.holdings.pause,
+        anchor_adopted=ledger.holdings.anchor_adopted_at is not None,
+        shares={plan.dataset: (plan.rows_going, plan.share) for plan in plans},
+        unit=unit,
+    )
+
+
+def confirmed(command: str, reasons: Sequence[str], *, word: str, given: str | None) -> tuple[str, ...]:
+    """What the guard refused and a person confirmed with this plan's word.
+
+    Raises:
+        Refused: The guard refuses, and no word, or another plan's, was given. Nothing was deleted.
+    """
+    if not reasons:
+        return ()
+    if given is None:
+        raise Refused(
+            f"{command}: {'; '.join(reasons)}; nothing was deleted",
+            hint=f"when that is right, confirm this one plan: archiver {command} --execute --confirm {word}",
+        )
+    if given != word:
+        raise Refused(
+            f"{command}: the word {given!r} confirms another plan than this one; nothing was deleted",
+            hint=f"look at `archiver {command}` again; the plan of now has the word {word}",
+        )
+    return tuple(reasons)

@@ -1,0 +1,170 @@
+"""What a person or a program sees of logs and their chunks. Decides nothing; shows no line and no label."""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Self
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from archiver.cli.views.output import Output, count_text, rows_text, size_text
+from archiver.model import ChunksArchived, Event, Exported
+from archiver.operations.archive.status import ChunkStatus
+from archiver.operations.logs.export import ChunkPlan, LokiReceipt
+from archiver.retention import Wait
+
+NAMED_MAX = 20
+"""So many chunks are named one by one."""
+
+
+class LokiView:
+    """An export of logs as it goes: a bar on a terminal, JSON Lines, or nothing."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._entries = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if self._output.shows_progress:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(binary_units=True),
+                TransferSpeedColumn(),
+                TextColumn("{task.fields[lines]}"),
+                TimeRemainingColumn(),
+                console=self._output.err,
+                transient=True,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def chunks_planned(self, chunks: int, size_bytes: int) -> None:
+        """So much is to be read."""
+        if self._progress is not None and chunks:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task("loki", total=size_bytes, lines="")
+
+    def chunk_read(self, size_bytes: int, entries: int) -> None:
+        """One more was decoded."""
+        if self._progress is None or self._task is None:
+            return
+        with self._lock:
+            self._entries += entries
+            self._progress.update(self._task, advance=size_bytes, lines=f"{self._entries:,} lines")
+
+    def chunks_committed(self, seq: int, events: Sequence[Event]) -> None:
+        """An entry was appended."""
+        if not self._output.as_json:
+            return
+        for event in events:
+            if isinstance(event, Exported):
+                self._output.json_line("exported", {"seq": seq, **asdict(event), "slot": str(event.slot)})
+            elif isinstance(event, ChunksArchived):
+                self._output.json_line("chunks_archived", {"seq": seq, **asdict(event)})
+
+
+def loki_plan(output: Output, plan: ChunkPlan) -> None:
+    """What an export of logs would do."""
+    waiting = Counter(str(one.reason) for one in plan.waiting)
+    if output.as_json:
+        for ref in plan.due:
+            output.json_line("due", {"chunk": ref.chunk, "size_bytes": ref.size_bytes})
+        for one in plan.waiting:
+            output.json_line("left", {"chunk": one.ref.chunk, "reason": str(one.reason), "detail": one.detail})
+        output.json_line(
+            "summary",
+            {
+                "command": "export",
+                "dataset": "loki",
+                "dry_run": True,
+                "chunks": len(plan.due),
+                "size_bytes": plan.size_bytes,
+                "archived": plan.archived,
+                "waiting": dict(waiting),
+            },
+        )
+        return
+    output.answer(
+        f"loki: {count_text(len(plan.due), 'chunk')} with {size_text(plan.size_bytes)} to archive,"
+        f" {count_text(plan.archived, 'chunk')} archived before"
+    )
+    for reason, chunks in sorted(waiting.items()):
+        output.answer(f"loki: {count_text(chunks, 'chunk')} left alone: {reason}")
+    for known, reason in plan.gone[:NAMED_MAX]:
+        if reason is not Wait.DELETION:
+            output.answer(f"loki: {known.chunk} was seen, never archived, and is gone")
+
+
+def loki_receipt(output: Output, receipt: LokiReceipt, elapsed_s: float) -> None:
+    """What an export of logs did."""
+    if output.as_json:
+        return
+    for event in receipt.quarantined:
+        output.warn(f"quarantined: {event.reason}; its bytes are in {event.key}")
+    for chunk in receipt.lost[:NAMED_MAX]:
+        output.warn(f"lost: {chunk} was seen, never archived, and is no longer in Loki's store")
+    if len(receipt.lost) > NAMED_MAX:
+        output.warn(f"lost: {len(receipt.lost) - NAMED_MAX} more; the ledger's entry names the list of all")
+    for line in _told(receipt):
+        output.say(line)
+    if receipt.entries and elapsed_s > 0:
+        output.say(
+            f"{receipt.entries:,} lines, {size_text(receipt.line_bytes)}, in {elapsed_s:.1f} s"
+            f" ({receipt.entries / elapsed_s:,.0f} lines/s)"
+        )
+
+
+def _told(receipt: LokiReceipt) -> list[str]:
+    parts = f"{count_text(receipt.segments, 'part')}, {size_text(receipt.size_bytes)}"
+    lines = [f"loki: {rows_text(receipt.rows)} of {count_text(receipt.chunks, 'chunk')} archived as {parts}"]
+    if not receipt.chunks:
+        lines = ["loki: nothing new to export"]
+    if receipt.rows_duplicate:
+        lines.append(f"  {rows_text(receipt.rows_duplicate)} left out: another chunk, or the archive, has the same")
+    if receipt.rows_deleted:
+        lines.append(f"  {rows_text(receipt.rows_deleted)} left out: somebody asked Loki to delete them")
+    lines += [f"  {count_text(one.lines, 'line')} with {one.pattern}: {one.action}" for one in receipt.scrubbed]
+    lines += [f"  {count_text(count, 'chunk')} waiting: {reason}" for reason, count in sorted(receipt.waiting.items())]
+    return lines
+
+
+def receipt_fields(receipt: LokiReceipt) -> dict[str, Any]:
+    """A receipt for the last line of JSON Lines."""
+    return asdict(receipt)
+
+
+def chunk_remarks(chunks: ChunkStatus) -> list[str]:
+    """What `status` says of chunks, a line each."""
+    lines = []
+    if chunks.archived:
+        lines.append(f"{count_text(chunks.archived, 'chunk')} archived, {size_text(chunks.size_bytes)}")
+    if chunks.rows_deleted:
+        lines.append(f"{rows_text(chunks.rows_deleted)} left out, because somebody asked Loki to delete them")
+    lines += [f"{count_text(count, 'chunk')} waiting: {reason}" for reason, count in chunks.waiting.items()]
+    for at, count, key in chunks.lost:
+        lines.append(
+            f"LOST: {count_text(count, 'chunk')} seen, never archived, and no longer in Loki's store on {at:%Y-%m-%d};"
+            f" named in {key}"
+        )
+    lines += [f"QUARANTINED: {one.reason}; its bytes are in {one.key}" for one in chunks.quarantined]
+    if chunks.quarantined:
+        lines.append("when they have been looked at: archiver loki release <digest> --reason '…'")
+    return lines

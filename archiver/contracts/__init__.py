@@ -1,0 +1,63 @@
+"""What each neighbour promises, and what holds when a call fails: stores and anchors, sources, chunks of logs."""
+
+from archiver.contracts.logs import (
+    ChunkRef,
+    ChunkRows,
+    ChunkSource,
+    DeletableChunks,
+    DeletionRequest,
+    DeletionRequests,
+)
+from archiver.contracts.sources import (
+    CronJob,
+    DropTransaction,
+    Partition,
+    Partitions,
+    Purgeable,
+    PurgesPartitions,
+    PurgeTransaction,
+    RelationFacts,
+    ServerFacts,
+    Snapshot,
+    Source,
+)
+from archiver.contracts.stores import (
+    Anchor,
+    BucketKeeping,
+    ChunkStore,
+    LifecycleRule,
+    ObjectRef,
+    ObjectStore,
+    PendingUpload,
+    Removal,
+    StoreFacts,
+)
+
+__all__ = [
+    "Anchor",
+    "BucketKeeping",
+    "ChunkRef",
+    "ChunkRows",
+    "ChunkSource",
+    "ChunkStore",
+    "CronJob",
+    "DeletableChunks",
+    "DeletionRequest",
+    "DeletionRequests",
+    "DropTransaction",
+    "LifecycleRule",
+    "ObjectRef",
+    "ObjectStore",
+    "Partition",
+    "Partitions",
+    "PendingUpload",
+    "PurgeTransaction",
+    "Purgeable",
+    "PurgesPartitions",
+    "RelationFacts",
+    "Removal",
+    "ServerFacts",
+    "Snapshot",
+    "Source",
+    "StoreFacts",
+]

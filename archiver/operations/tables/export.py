@@ -1,0 +1,641 @@
+"""Export: rows of a source's windows become segments of the archive.
+
+The order of writes, and what a crash after each leaves:
+
+1. a part is written to this machine's work directory    → a private file that the next run's start removes
+2. the part is uploaded under its digest's key             → litter, or adopted: the same rows give the same key
+3. one entry names every part of one or more windows       → they are held
+4. the anchor moves                                        → nothing is left to do
+
+All that one entry covers was read from one snapshot. A slot counts as compared only when as many rows came as the
+same snapshot counted.
+"""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from archiver import layout
+from archiver.contracts import ObjectStore, Snapshot, Source
+from archiver.errors import (
+    ArchiverError,
+    Conflict,
+    IntegrityError,
+    Interrupted,
+    LocalResourceError,
+    OutcomeUnknown,
+    SchemaDrift,
+    TransientError,
+)
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, Holdings
+from archiver.ledger.ledger import Ledger
+from archiver.model import Dataset, Event, Exported, SchemaChanged, Segment, Slot, TableSchema, Window
+from archiver.operations.steps.ahead import Turns, ahead
+from archiver.operations.steps.commit import refuse_swept
+from archiver.operations.steps.compare import aligned, difference, rows_with_known_key
+from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
+from archiver.operations.steps.reading import HeldRows, SourceReader
+from archiver.operations.steps.run import Run
+from archiver.parquet import PartWriter, WrittenPart, fingerprint, sort_rows
+from archiver.privacy import PrivacyKey
+from archiver.retention import DueSlot, ExportPlan, Need, census_bounds, is_future, plan_export
+
+SCAN_SLICES = (1, 4, 16, 64)
+"""Into how many statements a window's scan is cut, try by try: a statement that is too long for the server's
+time-out, or that a failover ended, is asked again in smaller pieces."""
+
+COMPARE_ROWS = 64 * 1024
+"""About how many rows of each side are compared at once."""
+
+COMMIT_ATTEMPTS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """How an export works; what it exports is its datasets and bounds.
+
+    Attributes:
+        part_size_bytes_max: A part is closed at about this size.
+        commit_interval_s: Finished windows are committed, and a new snapshot is taken, at least this often.
+        accepted_drift: Datasets whose lossy schema change a person has agreed to.
+        privacy_key: For column policies that write digests.
+    """
+
+    part_size_bytes_max: int = 256 * 1024 * 1024
+    commit_interval_s: float = 60.0
+    accepted_drift: frozenset[str] = frozenset()
+    privacy_key: PrivacyKey | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class DatasetReceipt:
+    """What an export really did for one dataset. Rows are rows archived by this run.
+
+    Attributes:
+        slots: Windows committed.
+        rows_read: Rows that came from the source, those that the archive held already included.
+        rows_undated, rows_future: Of ``rows``, those without a usable time, and those whose time has not come.
+        rows_missing: Held rows that the source no longer has.
+        problem: Why the dataset was stopped; what was committed before stays.
+    """
+
+    dataset: str
+    slots: int = 0
+    segments: int = 0
+    rows: int = 0
+    rows_read: int = 0
+    size_bytes: int = 0
+    rows_changed: int = 0
+    rows_missing: int = 0
+    rows_undated: int = 0
+    rows_future: int = 0
+    rows_duplicate_key: int = 0
+    slots_late: int = 0
+    slots_unsettled: int = 0
+    problem: ArchiverError | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ExportReceipt:
+    """What an export really did.
+
+    Attributes:
+        commits: Entries appended.
+        interrupted: It was asked to stop; what was committed stays.
+    """
+
+    datasets: dict[str, DatasetReceipt]
+    commits: int = 0
+    interrupted: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows archived."""
+        return sum(receipt.rows for receipt in self.datasets.values())
+
+    @property
+    def slots_unsettled_total(self) -> int:
+        """Windows to which an open transaction could still add rows."""
+        return sum(receipt.slots_unsettled for receipt in self.datasets.values())
+
+    @property
+    def problems(self) -> list[ArchiverError]:
+        """One for each dataset that was stopped."""
+        return [receipt.problem for receipt in self.datasets.values() if receipt.problem is not None]
+
+
+class ExportProgress(Protocol):
+    """Somebody who watches an export. Called from several threads; must not raise."""
+
+    def planned(self, plans: Sequence[ExportPlan]) -> None:
+        """A snapshot was taken and these are its plans; called once for each snapshot."""
+
+    def rows_read(self, dataset: str, rows: int) -> None:
+        """So many more rows arrived."""
+
+    def slot_done(self, event: Exported) -> None:
+        """A slot was read, written and uploaded; it is not committed yet."""
+
+    def committed(self, seq: int, events: Sequence[Event]) -> None:
+        """An entry was appended."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """One dataset in one snapshot."""
+
+    dataset: Dataset
+    schema: TableSchema
+    plan: ExportPlan
+    schema_event: SchemaChanged | None
+    held: DatasetHoldings
+    held_schema: str | None
+    seq: int
+    parts: dict[tuple[str | None, date | None], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    work: _Work
+    due: DueSlot
+    event: Exported
+    base: tuple[str, ...]
+    """Keys of the slot's segments when it was planned: it may be committed only if these are still all."""
+    rows_purged: int | None
+    """Of the slot when it was planned; None when a purge of it was open then, so that none was reckoned with."""
+
+
+class Export:
+    """One run of the export. ``plan`` shows what ``run`` would do; nothing is written before ``run``.
+
+    Args:
+        ledger: Open, with a signer.
+        run: ``jobs`` windows are read at the same time, each on its own connection; ``again`` is asked after a
+            snapshot was lost, with the number of failures since the last commit.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        source: Source,
+        datasets: Sequence[Dataset],
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        options: ExportOptions,
+        run: Run,
+        progress: ExportProgress,
+    ) -> None:
+        self._ledger = ledger
+        self._store: ObjectStore = ledger.store
+        self._source = source
+        self._datasets = tuple(datasets)
+        self._since = since
+        self._until = until
+        self._options = options
+        self._reader = SourceReader(options.privacy_key)
+        self._run = run
+        self._progress = progress
+        self._files = 0
+        self._lock = threading.Lock()
+        self._scanning = self._writing = Turns(run.jobs)
+        self._receipt = ExportReceipt(datasets={d.name: DatasetReceipt(dataset=d.name) for d in self._datasets})
+
+    # ── Deciding ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def plan(self) -> list[ExportPlan]:
+        """What ``run`` would read, and what it would leave alone. Reads one snapshot; writes nothing.
+
+        Raises:
+            ArchiverError: A dataset cannot be exported; the first one's reason.
+        """
+        with self._source.snapshot() as snapshot:
+            works = self._look(snapshot)
+        for problem in self._receipt.problems:
+            raise problem
+        return [work.plan for work in works]
+
+    def _look(self, snapshot: Snapshot) -> list[_Work]:
+        works = []
+        for dataset in self._datasets:
+            receipt = self._receipt.datasets[dataset.name]
+            if receipt.problem is not None:
+                continue
+            held = self._ledger.holdings.dataset(dataset.name)
+            schema = self._reader.schema(snapshot, dataset)
+            try:
+                event = schema_event(dataset, held, schema, accepted=dataset.name in self._options.accepted_drift)
+            except SchemaDrift as drift:
+                receipt.problem = drift
+                continue
+            low, high = census_bounds(dataset, self._since, self._until)
+            plan = plan_export(
+                dataset,
+                held,
+                snapshot.census(dataset, schema, low, high),
+                now=snapshot.taken_at,
+                settled_until=snapshot.settled_until,
+                since=self._since,
+                until=self._until,
+                schema=schema,
+            )
+            held_schema = None if held.schema is None else held.schema.schema
+            works.append(_Work(dataset, schema, plan, event, held, held_schema, self._ledger.holdings.seq))
+        self._progress.planned([work.plan for work in works])
+        return works
+
+    # ── Doing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> ExportReceipt:
+        """Export until nothing is due, a dataset at a time as far as its problems let it.
+
+        Raises:
+            ConfigError: A dataset cannot be read at all; nothing was written.
+            TransientError: The source or the store stayed away; what was committed before stays.
+            IntegrityError, LocalResourceError: As in the contracts; what was committed before stays.
+        """
+        failures = 0
+        while True:
+            commits = self._receipt.commits
+            try:
+                with self._source.snapshot() as snapshot:
+                    finished = self._pass(snapshot)
+            except (TransientError, Conflict) as exc:
+                # A lost snapshot, or a lost race for the ledger's head: take a new snapshot and decide again.
+                failures = 1 if self._receipt.commits > commits else failures + 1
+                lost = exc if isinstance(exc, TransientError) else TransientError(exc.message, hint=exc.hint)
+                try:
+                    if not self._run.again(failures, lost):
+                        raise
+                except Interrupted:
+                    self._receipt.interrupted = True
+                    return self._receipt
+                if isinstance(exc, Conflict):
+                    self._ledger.refresh()
+                continue
+            failures = 0
+            if finished:
+                return self._receipt
+
+    def _pass(self, snapshot: Snapshot) -> bool:
+        """Work through one snapshot. True when nothing is left to do."""
+        works = self._look(snapshot)
+        queue = deque((work, due) for work in works for due in work.plan.due)
+        started = self._run.monotonic()
+        results: list[_Result] = []
+        failure: BaseException | None = None
+        # One more than are read at once: while one slot's last rows are written, the next one's are on their way.
+        lanes = self._run.jobs + 1
+        self._scanning, self._writing = Turns(self._run.jobs), Turns(self._run.jobs)
+        numbers = itertools.count()
+        with ThreadPoolExecutor(lanes, thread_name_prefix="export") as pool:
+            running: dict[Future[_Result], _Work] = {}
+            while True:
+                while queue and len(running) < lanes and self._may_start(started, results, failure):
+                    work, due = queue.popleft()
+                    if self._receipt.datasets[work.dataset.name].problem is None:
+                        running[pool.submit(self._slot, snapshot, work, due, next(numbers))] = work
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    failure = self._collect(future, running.pop(future), results) or failure
+        dropped = self._commit(results)
+        if failure is not None and not isinstance(failure, Interrupted):
+            raise left_meanwhile(self._ledger, failure)
+        if self._run.stop.is_set():
+            self._receipt.interrupted = True
+            return True
+        return not queue and not dropped
+
+    def _collect(self, future: Future[_Result], work: _Work, results: list[_Result]) -> BaseException | None:
+        """Take a finished slot. Returns what must stop the whole pass, once what is done has been committed."""
+        error = future.exception()
+        if error is None:
+            result = future.result()
+            self._progress.slot_done(result.event)
+            results.append(result)
+        elif isinstance(error, TransientError | OutcomeUnknown | IntegrityError | LocalResourceError | Interrupted):
+            return error
+        elif isinstance(error, ArchiverError):
+            self._receipt.datasets[work.dataset.name].problem = error
+        else:
+            return error
+        return None
+
+    def _may_start(self, started: float, results: list[_Result], failure: BaseException | None) -> bool:
+        if failure is not None or self._run.stop.is_set():
+            return False
+        return not results or self._run.monotonic() - started < self._options.commit_interval_s
+
+    def _commit(self, results: list[_Result]) -> int:
+        """Append one entry for the results; after a lost race, for those that the winner did not touch.
+
+        Returns:
+            How many were dropped because another run had their slots meanwhile; their objects are litter unless they
+            are the very same. What is due now is for a new snapshot to say.
+        """
+        results = sorted(results, key=lambda result: (result.work.dataset.name, result.due.slot.sort_key))
+        wanted = len(results)
+        for _ in range(COMMIT_ATTEMPTS_MAX):
+            if not results:
+                return wanted
+            refuse_swept(
+                self._ledger.holdings,
+                [segment.key for result in results for segment in result.event.segments],
+                since_seq=min(result.work.seq for result in results),
+            )
+            events: list[Event] = []
+            for result in results:
+                announced = result.work.schema_event
+                known = self._ledger.holdings.dataset(result.event.dataset).schema
+                is_known = announced is None or (known is not None and known.schema == announced.schema)
+                if announced is not None and not is_known and announced not in events:
+                    events.append(announced)
+                events.append(result.event)
+            try:
+                entry = self._ledger.append(events)
+            except Conflict:
+                self._ledger.refresh()
+                results = [result for result in results if _still_true(self._ledger.holdings, result)]
+                continue
+            for result in results:
+                self._count(result)
+            self._receipt.commits += 1
+            self._progress.committed(entry.seq, events)
+            return wanted - len(results)
+        raise Conflict("the ledger's head moved each time an entry was to be appended; nothing more was committed")
+
+    def _count(self, result: _Result) -> None:
+        event, receipt = result.event, self._receipt.datasets[result.event.dataset]
+        receipt.slots += 1
+        receipt.segments += len(event.segments)
+        receipt.rows += event.rows
+        receipt.rows_read += event.state.rows
+        receipt.size_bytes += sum(segment.size_bytes for segment in event.segments)
+        receipt.rows_changed += event.rows_changed
+        receipt.rows_missing += event.rows_missing
+        receipt.rows_duplicate_key += event.rows_duplicate_key
+        receipt.slots_late += event.late and event.rows > 0
+        receipt.slots_unsettled += not event.settled
+        if event.slot.window is None:
+            receipt.rows_undated += event.rows
+        elif is_future(event.slot, event.snapshot_at):
+            receipt.rows_future += event.rows
+
+    # ── One slot, on a worker thread ───────────────────────────────────────────────────────────────────────────
+
+    def _slot(self, snapshot: Snapshot, work: _Work, due: DueSlot, number: int) -> _Result:
+        last: TransientError | None = None
+        for slices in SCAN_SLICES:
+            try:
+                with (
+                    ahead(self._watched(work, self._scan(snapshot, work, due, slices, number))) as batches,
+                    self._writing.turn(number),
+                ):
+                    return self._slot_in(snapshot, work, due, batches)
+            except TransientError as exc:
+                last = exc
+        assert last is not None
+        raise last
+
+    def _slot_in(self, snapshot: Snapshot, work: _Work, due: DueSlot, batches: Iterator[pa.RecordBatch]) -> _Result:
+        known = work.held.slots.get(due.slot)
+        held = list(known.segments) if known is not None else []
+        is_purging = work.held.is_purging(due.slot)
+        rows_purged = known.rows_purged if known is not None else 0
+        scan = _Counted(batches)
+        with ExitStack() as files:
+            if due.need is Need.FIRST or not held:
+                rows: Iterator[pa.Table | pa.RecordBatch] = scan
+                tally = _Tally()
+            else:
+                tally = _Tally()
+                rows = self._unheld(files, work, held, scan, tally)
+            parts = list(self._parts(files, work, due.slot, rows))
+            if scan.rows != due.state.rows:
+                raise TransientError(
+                    f"{work.dataset.name} {due.slot}: the source counted {due.state.rows} rows and gave {scan.rows} in"
+                    " the same snapshot; nothing of this window was archived"
+                )
+            segments = tuple(self._upload(work, due.slot, part) for part in parts)
+        duplicates = 0
+        if work.schema.key_columns and not work.schema.key_is_unique and due.state.rows:
+            duplicates = snapshot.duplicate_keys(work.dataset, work.schema, due.slot.window)
+        event = Exported(
+            dataset=work.dataset.name,
+            slot=due.slot,
+            segments=segments,
+            state=due.state,
+            rows=sum(segment.rows for segment in segments),
+            rows_changed=tally.changed,
+            # While a purge is open nobody knows how many of the missing rows are its own: whoever accounts for it
+            # counts them, and must not find them counted here.
+            rows_missing=known.rows_missing
+            if known is not None and is_purging
+            else max(0, tally.missing - (0 if known is None else known.rows_purged_held)),
+            rows_duplicate_key=duplicates,
+            late=bool(held),
+            settled=due.settled,
+            snapshot_at=snapshot.taken_at,
+        )
+        return _Result(work, due, event, tuple(one.segment.key for one in held), None if is_purging else rows_purged)
+
+    def _scan(
+        self, snapshot: Snapshot, work: _Work, due: DueSlot, slices: int, number: int
+    ) -> Iterator[pa.RecordBatch]:
+        with self._scanning.turn(number):
+            if due.state.rows == 0:
+                return
+            for window in _sliced(due.slot.window, slices):
+                yield from self._reader.scan(snapshot, work.dataset, work.schema, window)
+
+    def _watched(self, work: _Work, batches: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
+        for batch in batches:
+            if self._run.stop.is_set():
+                raise Interrupted("asked to stop")
+            self._progress.rows_read(work.dataset.name, batch.num_rows)
+            yield batch
+
+    def _unheld(
+        self,
+        files: ExitStack,
+        work: _Work,
+        held: Sequence[HeldSegment],
+        scan: Iterator[pa.RecordBatch],
+        tally: "_Tally",
+    ) -> Iterator[pa.Table]:
+        """Those of the source's rows that no held part of the slot has, in order; the archive's side is read back."""
+        order = (work.schema.time_column, *work.schema.key_columns)
+        paths = []
+        for one in held:
+            path = self._new_file()
+            files.callback(path.unlink, missing_ok=True)
+            fetch_segment(self._store, one.segment, path)
+            paths.append(path)
+        archived = HeldRows.of(work.held, held, paths, work.schema, self._options.privacy_key)
+        time = work.schema.time_column
+        for ours, theirs in aligned(
+            archived.comparable(scan), archived.batches(), archived.columns, time, rows=COMPARE_ROWS
+        ):
+            found = difference(ours, theirs)
+            tally.missing += found.missing
+            if found.new.num_rows:
+                tally.changed += rows_with_known_key(found.new, theirs, work.schema.key_columns)
+                yield sort_rows(archived.archivable(found.new), order)
+
+    def _parts(
+        self, files: ExitStack, work: _Work, slot: Slot, rows: Iterator[pa.Table | pa.RecordBatch]
+    ) -> Iterator[WrittenPart]:
+        """Write rows to files of bounded size. No rows, no file."""
+        batches = (batch for some in rows for batch in (some.to_batches() if isinstance(some, pa.Table) else [some]))
+        batch = next(batches, None)
+        while batch is not None:
+            path = self._new_file()
+            files.callback(path.unlink, missing_ok=True)
+            with PartWriter(path, work.schema, dataset=work.dataset.name, slot=slot) as writer:
+                while batch is not None:
+                    writer.write(batch)
+                    batch = next(batches, None)
+                    if writer.size_bytes >= self._options.part_size_bytes_max:
+                        break
+                yield writer.finish()
+
+    def _upload(self, work: _Work, slot: Slot, part: WrittenPart) -> Segment:
+        number = self._next_part(work, slot)
+        key = layout.segment_key(work.dataset.name, slot, number, part.sha256)
+        while key in self._ledger.holdings.swept:
+            number = self._next_part(work, slot)
+            key = layout.segment_key(work.dataset.name, slot, number, part.sha256)
+        self._store.create(key, part.path, sha256=part.sha256)
+        part.path.unlink(missing_ok=True)
+        return Segment(
+            key=key,
+            slot=slot,
+            part=number,
+            size_bytes=part.size_bytes,
+            sha256=part.sha256,
+            rows=part.rows,
+            schema=fingerprint(work.schema),
+            oldest=part.oldest,
+            newest=part.newest,
+        )
+
+    def _next_part(self, work: _Work, slot: Slot) -> int:
+        day = (slot.tenant, None if slot.window is None else slot.window.date)
+        with self._lock:
+            number = work.parts.get(day)
+            if number is None:
+                number = work.held.next_part(slot)
+            work.parts[day] = number + 1
+            return number
+
+    def _new_file(self) -> Path:
+        with self._lock:
+            self._files += 1
+            return self._run.work_dir / f"part-{self._files:06d}.parquet"
+
+
+@dataclass(slots=True)
+class _Tally:
+    changed: int = 0
+    missing: int = 0
+
+
+class _Counted:
+    """Batches, counted as they pass."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        batch = next(self._batches)
+        self.rows += batch.num_rows
+        return batch
+
+
+def schema_event(
+    dataset: Dataset, held: DatasetHoldings, schema: TableSchema, *, accepted: bool
+) -> SchemaChanged | None:
+    """The event that announces a schema which the archive does not know yet; None when it is the current one.
+
+    Raises:
+        SchemaDrift: A column that the archive holds is gone or has another type, or rows are identified otherwise,
+            and nobody has agreed to that.
+    """
+    known = held.schema
+    mark = fingerprint(schema)
+    if known is not None and known.schema == mark:
+        return None
+    lossy = [] if known is None else _lossy_changes(known, schema)
+    if lossy and not accepted:
+        raise SchemaDrift(
+            f"dataset {dataset.name}: {'; '.join(lossy)}; this dataset was not exported",
+            hint=f"if that is intended: archiver export {dataset.name} --accept-drift {dataset.name}",
+        )
+    return SchemaChanged(
+        dataset=dataset.name,
+        version=1 if known is None else known.version + 1,
+        schema=mark,
+        columns=schema.columns,
+        time_column=schema.time_column,
+        key_columns=schema.key_columns,
+        accepted=bool(lossy),
+        policies=schema.policies,
+        privacy_key=schema.privacy_key,
+    )
+
+
+def _lossy_changes(known: SchemaChanged, schema: TableSchema) -> list[str]:
+    changes = []
+    # What a column policy does to a column is no drift of the source: the configuration says so.
+    policed = {policy.column for policy in (*known.policies, *schema.policies)}
+    for column in known.columns:
+        now = schema.column(column.name)
+        if column.name in policed and (now is None or now.source_type == column.source_type):
+            continue
+        if now is None:
+            changes.append(f"column {column.name} ({column.source_type}) is gone")
+        elif now.archive_type != column.archive_type:
+            changes.append(f"column {column.name} was {column.source_type} and is {now.source_type}")
+    if known.time_column != schema.time_column:
+        changes.append(f"the time column was {known.time_column} and is {schema.time_column}")
+    if known.key_columns != schema.key_columns:
+        changes.append(f"the key was ({', '.join(known.key_columns)}) and is ({', '.join(schema.key_columns)})")
+    return changes
+
+
+def _still_true(holdings: Holdings, result: _Result) -> bool:
+    """Whether nobody touched a result's slot, its source or its dataset's schema since it was planned."""
+    dataset = holdings.dataset(result.event.dataset)
+    slot = dataset.slots.get(result.event.slot)
+    base = tuple(one.segment.key for one in slot.segments) if slot is not None else ()
+    current = dataset.schema.schema if dataset.schema is not None else None
+    purged = 0 if slot is None else slot.rows_purged
+    if result.rows_purged is not None and (purged != result.rows_purged or dataset.is_purging(result.event.slot)):
+        return False
+    return base == result.base and current in (result.work.held_schema, fingerprint(result.work.schema))
+
+
+def _sliced(window: Window | None, slices: int) -> Iterator[Window | None]:
+    if window is None or slices == 1:
+        yield window
+        return
+    length = max((window.end - window.start) // slices, timedelta(microseconds=1))
+    start = window.start
+    while start < window.end:
+        end = min(start + length, window.end)
+        yield Window(start, end)
+        start = end
