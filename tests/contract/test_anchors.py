@@ -225,7 +225,7 @@ def test_a_killed_swap_leaves_the_old_checkpoint_and_no_lock(path: Path) -> None
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from archiver.anchors.file import FileAnchor\n"
+        "from archiver.neighbours.local.anchor import FileAnchor\n"
         "from archiver.model import Checkpoint\n"
         "Path.replace = lambda *_: os._exit(9)\n"
         "anchor = FileAnchor(Path(sys.argv[1]))\n"
@@ -245,7 +245,7 @@ def test_processes_exclude_each_other_too(path: Path) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from archiver.anchors.file import FileAnchor\n"
+        "from archiver.neighbours.local.anchor import FileAnchor\n"
         "from archiver.errors import Conflict\n"
         "from archiver.model import Checkpoint\n"
         "print('ready', flush=True)\n"

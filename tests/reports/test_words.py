@@ -107,7 +107,7 @@ def test_every_form_that_the_code_writes_has_german_words(text: str) -> None:
 def test_reasons_why_rows_stay_come_from_the_closed_set() -> None:
     """A text with a blank where a reason is expected would be one that no report can say in German."""
     names = ["retention/purge.py", "retention/expiry.py", "retention/reasons.py"]
-    names += [f"operations/{name}.py" for name in ("purge", "purge_slot", "expire", "observe")]
+    names += [f"operations/{name}.py" for name in ("tables/purge", "tables/slot", "archive/expire", "archive/observe")]
     found = []
     for name in names:
         for node in ast.walk(ast.parse((CODE / name).read_text())):

@@ -16,7 +16,7 @@ from archiver.neighbours.loki import chunk as loki_chunk
 from tests.support.loki_encoder import Entry, entry_bytes
 
 MARCH = 1_772_784_030_857_000_000
-SOURCE = Path(loki_chunk.__file__).with_name("_loki_entries.py")
+SOURCE = Path(loki_chunk.__file__).with_name("_entries.py")
 
 
 @cache
