@@ -56,6 +56,7 @@ from archiver.model import (
 from archiver.operations.archive.observe import archive_observed, source_observed, source_unseen, unexplained
 from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record
 from archiver.operations.archive.verify import verify as check_archive
+from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.run import Run
 from archiver.retention import Skip, still_there
 from archiver.stack import StackTargets
@@ -67,8 +68,6 @@ from archiver.telemetry.ping import Pinger, PingFailed
 
 run_app = typer.Typer(help="Several steps in one run.", no_args_is_help=True)
 app.add_typer(run_app, name="run")
-
-APPEND_ATTEMPTS_MAX = 8
 
 
 @run_app.callback()
@@ -230,14 +229,8 @@ class _Night:
         views.verify_receipt(self.output, receipt)
         if receipt.problems:
             return INTEGRITY
-        for _ in range(APPEND_ATTEMPTS_MAX):
-            try:
-                record(ledger, receipt, holdings, scope)
-            except Conflict:
-                ledger.refresh()
-            else:
-                return 0
-        raise Conflict("the ledger's head moved each time the verification was to be noted; it was not noted")
+        record(ledger, receipt, holdings, scope)
+        return 0
 
     def _purge(self) -> int:
         chosen, has_logs = self._purged_datasets(), self.settings.logs() is not None
@@ -402,22 +395,20 @@ class _Night:
         if ledger is None:
             return 0
         rules = wiring_report.stated_rules(self.settings)
+
+        def events() -> list[Event]:
+            said: list[Event] = [] if ledger.holdings.rules == rules else [rules]
+            if self.findings is not None:
+                promised_s = int(self.settings.stack.retention.total_seconds())
+                said.append(StackChecked(promised_s=promised_s, findings=self.findings))
+            return [*said, ended]
+
         try:
-            for _ in range(APPEND_ATTEMPTS_MAX):
-                events: list[Event] = [] if ledger.holdings.rules == rules else [rules]
-                if self.findings is not None:
-                    promised_s = int(self.settings.stack.retention.total_seconds())
-                    events.append(StackChecked(promised_s=promised_s, findings=self.findings))
-                try:
-                    ledger.append([*events, ended])
-                except Conflict:
-                    ledger.refresh()
-                else:
-                    return 0
-            raise Conflict("the ledger's head moved each time the night was to be noted; it is not in the ledger")
+            append_decided(ledger, events)
         except ArchiverError as problem:
             self.failed("record", problem)
             return problem.exit_status
+        return 0
 
     def _tell(self, ended: RunEnded, work: NightWork, duration_s: float) -> None:
         self.log.info("run.ended", exit=ended.exit_status, duration_s=round(duration_s, 3))

@@ -19,16 +19,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from archiver import layout
+import pyarrow as pa
+
 from archiver.errors import (
     ArchiverError,
     IntegrityError,
     Partial,
     SegmentAltered,
     SegmentMissing,
-    TransientError,
 )
-from archiver.ledger.holdings import DatasetHoldings
 from archiver.ledger.ledger import Ledger
 from archiver.model import (
     Compacted,
@@ -42,10 +41,11 @@ from archiver.model import (
 )
 from archiver.operations.archive.compact_rows import MERGE_ROWS, holds_the_same, merged
 from archiver.operations.steps.commit import append_decided, refuse_swept
-from archiver.operations.steps.fetch import fetch_segment, has_left
+from archiver.operations.steps.fetch import fetched, has_left
+from archiver.operations.steps.parts import Parts
 from archiver.operations.steps.removing import remove_objects
 from archiver.operations.steps.run import Run
-from archiver.parquet import PartWriter, WrittenPart, arrow_schema, check_part, read_batches, written_schema
+from archiver.parquet import arrow_schema, check_part, read_batches, written_schema
 from archiver.retention import CompactionPlan, CompactionRules, Reason, SlotMerge, holds_on, plan_compaction
 
 KEYS_PER_ENTRY_MAX = 1000
@@ -112,7 +112,6 @@ class Compact:
         self._run = run
         self._now = now
         self._progress = progress
-        self._files = 0
 
     # ── Deciding ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,18 +161,27 @@ class Compact:
         schema = held.schemas[merge.segments[0].segment.schema].table
         with ExitStack() as files:
             try:
-                old = [self._fetched(files, one.segment) for one in merge.segments]
+                old = [fetched(files, self._run, self._ledger.store, one.segment) for one in merge.segments]
             except SegmentMissing as missing:
                 if has_left(self._ledger, missing):
                     return False
                 raise
+            parts = Parts(
+                self._ledger,
+                held,
+                dataset.name,
+                schema,
+                run=self._run,
+                size_bytes_max=self._rules.merged_size_bytes_max,
+            )
+            order = (schema.time_column, *schema.key_columns)
+            batches = merged(_streams(old), arrow_schema(schema), order)
             segments = [
-                self._upload(dataset, held, merge, number, part)
-                for number, part in enumerate(self._parts(files, dataset, merge.slot, schema, old))
+                parts.upload(parts.named(merge.slot, part), part) for part in parts.write(files, merge.slot, batches)
             ]
             if len(segments) >= len(merge.segments):
                 return False
-            new = [self._fetched(files, segment) for segment in segments]
+            new = [fetched(files, self._run, self._ledger.store, segment) for segment in segments]
             self._prove(merge, schema, segments, new, old)
 
         def event() -> list[Event]:
@@ -206,44 +214,6 @@ class Compact:
 
     # ── One merge ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _parts(
-        self, files: ExitStack, dataset: Dataset, slot: Slot, schema: TableSchema, old: Sequence[Path]
-    ) -> Iterator[WrittenPart]:
-        """Merge parts into files of bounded size: usually one."""
-        rows_max = max(READ_ROWS_MIN, MERGE_ROWS // len(old))
-        streams = [read_batches(path, rows_max=rows_max) for path in old]
-        batches = merged(streams, arrow_schema(schema), (schema.time_column, *schema.key_columns))
-        batch = next(batches, None)
-        while batch is not None:
-            path = self._new_file(files)
-            with PartWriter(path, schema, dataset=dataset.name, slot=slot) as writer:
-                while batch is not None:
-                    writer.write(batch)
-                    batch = next(batches, None)
-                    if writer.size_bytes >= self._rules.merged_size_bytes_max:
-                        break
-                yield writer.finish()
-
-    def _upload(
-        self, dataset: Dataset, held: DatasetHoldings, merge: SlotMerge, number: int, part: WrittenPart
-    ) -> Segment:
-        number += held.next_part(merge.slot)
-        while (key := layout.segment_key(dataset.name, merge.slot, number, part.sha256)) in self._ledger.holdings.swept:
-            number += 1
-        self._ledger.store.create(key, part.path, sha256=part.sha256)
-        part.path.unlink(missing_ok=True)
-        return Segment(
-            key=key,
-            slot=merge.slot,
-            part=number,
-            size_bytes=part.size_bytes,
-            sha256=part.sha256,
-            rows=part.rows,
-            schema=merge.segments[0].segment.schema,
-            oldest=part.oldest,
-            newest=part.newest,
-        )
-
     def _prove(
         self,
         merge: SlotMerge,
@@ -261,11 +231,9 @@ class Compact:
         ]
         if facts:
             raise SegmentAltered(f"{facts[0]}; it was just written, and nothing was replaced by it")
-        rows_max = max(READ_ROWS_MIN, MERGE_ROWS // len(old))
-        theirs = [read_batches(path, rows_max=rows_max) for path in old]
         ours = (batch for path in new for batch in read_batches(path))
         try:
-            more, fewer = holds_the_same(ours, theirs, columns, schema.time_column)
+            more, fewer = holds_the_same(ours, _streams(old), columns, schema.time_column)
         except ValueError as problem:
             raise Partial(f"{merge.segments[0].segment.key}: {problem}; its slot was not compacted") from problem
         if more or fewer:
@@ -274,26 +242,6 @@ class Compact:
                 f" {fewer} of theirs are not in it; nothing was replaced",
                 hint="a defect of this program or of this machine's memory; report it",
             )
-
-    def _fetched(self, files: ExitStack, segment: Segment) -> Path:
-        failures = 0
-        while True:
-            path = self._new_file(files)
-            try:
-                fetch_segment(self._ledger.store, segment, path)
-            except TransientError as exc:
-                failures += 1
-                path.unlink(missing_ok=True)
-                if not self._run.again(failures, exc):
-                    raise
-            else:
-                return path
-
-    def _new_file(self, files: ExitStack) -> Path:
-        self._files += 1
-        path = self._run.work_dir / f"compact-{self._files:06d}.parquet"
-        files.callback(path.unlink, missing_ok=True)
-        return path
 
     def _remove(self, receipt: CompactReceipt) -> int:
         removed = finish_compactions(self._ledger, run=self._run, gone=self._progress.object_gone)
@@ -368,3 +316,9 @@ def _account(ledger: Ledger, dataset: str, away: dict[str, int]) -> int:
 def _count(counts: dict[str, dict[str, int]], dataset: str, reason: str) -> None:
     reasons = counts.setdefault(dataset, {})
     reasons[reason] = reasons.get(reason, 0) + 1
+
+
+def _streams(parts: Sequence[Path]) -> list[Iterator[pa.RecordBatch]]:
+    """Each part from its beginning, in batches that fit into memory together."""
+    rows_max = max(READ_ROWS_MIN, MERGE_ROWS // len(parts))
+    return [read_batches(path, rows_max=rows_max) for path in parts]

@@ -8,11 +8,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.operations.logs.rows import joined_pairs, pair_keys
-from archiver.operations.steps.compare import TimeCursor, aligned, difference
-
-PROOF_ROWS = 64 * 1024
-"""About how many rows of each side are compared at once."""
+from archiver.operations.steps.compare import TimeCursor, aligned, difference, joined_pairs, pair_keys
 
 MERGE_ROWS = 128 * 1024
 """About how many rows of all parts together are held while they are merged."""
@@ -27,23 +23,23 @@ def merged(
         order: The time column, then others.
     """
     time = order[0]
-    ahead = [_Ahead(stream, schema, time) for stream in streams]
+    buffered = [_Buffered(stream, schema, time) for stream in streams]
     while True:
-        ends = [one.end() for one in ahead if not one.is_exhausted]
+        ends = [stream.end() for stream in buffered if not stream.is_exhausted]
         if not ends:
             return
         bound = min((end for end in ends if end.is_valid), key=lambda end: end.value, default=None)
-        table = pa.concat_tables([one.take(bound) for one in ahead])
+        table = pa.concat_tables([stream.take(bound) for stream in buffered])
         if table.num_rows:
             yield from _sorted(table, order).to_batches()
         elif bound is not None:
             # A whole batch shares the bound's instant: more of it is read until the instant is passed.
-            for one in ahead:
-                one.read_beyond(bound)
+            for stream in buffered:
+                stream.read_beyond(bound)
 
 
-class _Ahead:
-    """A stream of which at least one batch is read ahead, so that it is known how far its rows reach."""
+class _Buffered:
+    """A stream of which the next batch is there already, so that it is known how far its rows reach."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, time: str) -> None:
         self._batches = batches
@@ -111,7 +107,7 @@ def holds_the_same(
         How many rows of ``ours`` the others lack, and how many of theirs it lacks; (0, 0): they hold the same.
     """
     more = fewer = 0
-    for left, right in aligned(ours, theirs, schema, time, rows=PROOF_ROWS):
+    for left, right in aligned(ours, theirs, schema, time):
         found = difference(_groupable(left), _groupable(right))
         more += found.new.num_rows
         fewer += found.missing

@@ -11,6 +11,7 @@ What a lock keeps is a residual copy: it is named in every run, and deleted by t
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -25,7 +26,7 @@ from archiver.ledger.holdings import HeldSegment
 from archiver.ledger.ledger import Ledger
 from archiver.model import DATED_MAX, Dataset, Event, Expired, ExpireIntended
 from archiver.operations.steps.commit import append_decided
-from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
+from archiver.operations.steps.fetch import fetched, left_meanwhile
 from archiver.operations.steps.removing import remove_objects
 from archiver.operations.steps.run import Run
 from archiver.parquet import read_batches
@@ -223,20 +224,16 @@ class Expire:
         wanted = {hold.subject for hold in one.subjects}
         if self._digest is None or not dataset.subject_columns:
             return True
-        for number, held in enumerate(one.segments):
-            path = self._run.work_dir / f"expire-{number:06d}.parquet"
-            path.unlink(missing_ok=True)
-            try:
-                fetch_segment(self._store, held.segment, path)
-            except SegmentMissing as missing:
-                raise left_meanwhile(self._ledger, missing) from missing
-            try:
+        for held in one.segments:
+            with ExitStack() as files:
+                try:
+                    path = fetched(files, self._run, self._store, held.segment)
+                except SegmentMissing as missing:
+                    raise left_meanwhile(self._ledger, missing) from missing
                 for batch in read_batches(path):
                     names = [name for name in dataset.subject_columns if name in batch.schema.names]
                     if not names or any(_mentions(batch.column(name), wanted, self._digest) for name in names):
                         return True
-            finally:
-                path.unlink(missing_ok=True)
         return False
 
     def _delete(self, dataset: str, leaving: Sequence[HeldSegment], receipt: ExpireReceipt) -> None:

@@ -6,6 +6,7 @@ Everything is read from the store itself, never from a cache: every entry, every
 import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,15 +14,16 @@ from typing import Literal, Protocol
 
 from archiver import layout
 from archiver.contracts import Anchor, ObjectStore, PendingUpload
-from archiver.errors import AccessDenied, IntegrityError, Interrupted, LedgerBroken, ObjectMissing, TransientError
+from archiver.errors import AccessDenied, IntegrityError, Interrupted, LedgerBroken, ObjectMissing
 from archiver.ledger.chain import check_signature, read_chain
 from archiver.ledger.entries import PACK_SIZE_BYTES_MAX, Descriptor, SignedEntry, check_checkpoint, read_descriptor
 from archiver.ledger.fold import fold
 from archiver.ledger.holdings import HeldSegment, Holdings
 from archiver.ledger.ledger import Ledger
-from archiver.model import Checkpoint, ChunksWaiting, Initialised, SchemaChanged, Verified
+from archiver.model import Checkpoint, ChunksWaiting, Event, Initialised, SchemaChanged, Segment, Verified
 from archiver.operations.archive.sweep import lying_objects, named_keys
-from archiver.operations.steps.fetch import fetch_segment
+from archiver.operations.steps.commit import append_decided
+from archiver.operations.steps.fetch import fetch_segment, fetched
 from archiver.operations.steps.run import Run
 from archiver.parquet import check_part, read_batches, written_schema
 from archiver.privacy import unlike_form
@@ -166,9 +168,9 @@ def record(ledger: Ledger, receipt: VerifyReceipt, holdings: Holdings, scope: Ve
     """Append what a verification without problems has proven, one event for each dataset.
 
     Raises:
-        Conflict: Another run appended meanwhile.
+        Conflict: Other runs were first each time; nothing was appended.
     """
-    events = []
+    events: list[Event] = []
     for name in sorted(holdings.datasets):
         if scope.datasets and name not in scope.datasets:
             continue
@@ -187,8 +189,10 @@ def record(ledger: Ledger, receipt: VerifyReceipt, holdings: Holdings, scope: Ve
                     size_bytes=sum(held.segment.size_bytes for held in seen),
                 )
             )
-    if events:
-        receipt.recorded_seq = ledger.append(events).seq
+    # What others append meanwhile takes nothing from what was read: the events say up to which entry.
+    entry = append_decided(ledger, lambda: events)
+    if entry is not None:
+        receipt.recorded_seq = entry.seq
 
 
 def _forgive_replaced(
@@ -391,24 +395,18 @@ def _check_segments(
     receipt.skipped = len(everything) - len(wanted)
     progress.planned(len(wanted), sum(held.segment.size_bytes for _, held in wanted))
 
-    def look(item: tuple[int, tuple[str, HeldSegment]]) -> list[Problem]:
-        number, (name, held) = item
+    def look(item: tuple[str, HeldSegment]) -> list[Problem]:
+        name, held = item
         if run.stop.is_set():
             raise Interrupted("asked to stop; nothing was recorded")
-        found = _check_segment(
-            store,
-            held,
-            schemas.get((name, held.segment.schema)),
-            run.work_dir / f"verify-{number:06d}.parquet" if depth == "deep" else None,
-            run,
-        )
+        found = _check_segment(store, held.segment, schemas.get((name, held.segment.schema)), run, depth)
         progress.segment_done(held)
         return found
 
     with ThreadPoolExecutor(run.jobs, thread_name_prefix="verify") as pool:
         # Slices, so that a stop is heeded soon and the queue stays small.
         for start in range(0, len(wanted), 256):
-            for problems in pool.map(look, enumerate(wanted[start : start + 256], start)):
+            for problems in pool.map(look, wanted[start : start + 256]):
                 receipt.problems.extend(problems)
     receipt.segments = len(wanted)
     receipt.rows = sum(held.segment.rows for _, held in wanted)
@@ -416,35 +414,22 @@ def _check_segments(
 
 
 def _check_segment(
-    store: ObjectStore, held: HeldSegment, schema: SchemaChanged | None, into: Path | None, run: Run
+    store: ObjectStore, segment: Segment, schema: SchemaChanged | None, run: Run, depth: Literal["digest", "deep"]
 ) -> list[Problem]:
-    segment = held.segment
-    failures = 0
     try:
-        while True:
-            try:
-                fetch_segment(store, segment, into)
-                break
-            except TransientError as exc:
-                failures += 1
-                if not run.again(failures, exc):
-                    raise
-                if into is not None:
-                    into.unlink(missing_ok=True)
-        if into is None:
+        if depth == "digest":
+            run.retried(lambda: fetch_segment(store, segment, None))
             return []
-        columns = None if schema is None else written_schema(schema.table)
-        facts = check_part(into, segment, columns)
-        if schema is not None and schema.policies and not facts:
-            facts = _check_policies(into, schema)
-        if schema is None:
-            facts.append(f"the ledger never announced its schema {segment.schema[:16]}…")
-        return [Problem(subject=segment.key, fact=fact) for fact in facts]
+        with ExitStack() as files:
+            path = fetched(files, run, store, segment)
+            facts = check_part(path, segment, None if schema is None else written_schema(schema.table))
+            if schema is not None and schema.policies and not facts:
+                facts = _check_policies(path, schema)
     except IntegrityError as exc:
         return [Problem(subject=segment.key, fact=exc.message.removeprefix(f"{segment.key}: "), hint=exc.hint)]
-    finally:
-        if into is not None:
-            into.unlink(missing_ok=True)
+    if schema is None:
+        facts.append(f"the ledger never announced its schema {segment.schema[:16]}…")
+    return [Problem(subject=segment.key, fact=fact) for fact in facts]
 
 
 def _check_policies(path: Path, schema: SchemaChanged) -> list[str]:

@@ -63,7 +63,7 @@ from archiver.operations.logs.rows import HELD_SCHEMA, Merge, Origin, Piece, Pla
 from archiver.operations.steps.commit import refuse_swept
 from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
 from archiver.operations.steps.run import Run
-from archiver.operations.tables.export import schema_event
+from archiver.operations.steps.schema import schema_event
 from archiver.parquet import PartWriter, WrittenPart, fingerprint
 from archiver.retention import Wait
 

@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from archiver.contracts import ChunkRef
 from archiver.model import EPOCH, Column, TableSchema, Window
-from archiver.operations.steps.compare import TimeCursor
+from archiver.operations.steps.compare import TimeCursor, joined_pairs, pair_keys
 from archiver.parquet import arrow_schema
 
 DAY_NS = 86_400 * 10**9
@@ -376,25 +375,3 @@ def _identity(table: pa.Table, stream_keys: pa.Array) -> pa.Table:
             "metadata": metadata,
         }
     )
-
-
-def pair_keys(maps: pa.MapArray) -> pa.Array:
-    """A binary for each map that two maps share exactly where they hold the same pairs in the same order."""
-    return joined_pairs(maps, maps.keys, maps.items)
-
-
-def joined_pairs(lists: pa.ListArray | pa.MapArray, names: pa.Array, values: pa.Array) -> pa.Array:
-    """A binary for each list that two lists share exactly where they hold the same pairs in the same order.
-
-    Args:
-        names, values: Of all pairs, whatever part of the lists is looked at.
-    """
-    parts: list[Any] = []
-    for array in (names, values):
-        plain = array.cast(pa.binary())
-        # The length in front of each text keeps ("ab", "c") apart from ("a", "bc").
-        parts += [pc.binary_length(plain).cast(pa.string()).cast(pa.binary()), pa.scalar(b":", pa.binary()), plain]
-    pairs = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.binary()))
-    # Offsets count in all pairs, whatever part of the array this is; so do ``keys``, ``items`` and ``values``.
-    joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, pairs), pa.scalar(b"", pa.binary()))
-    return pc.if_else(lists.is_null(), pa.scalar(None, pa.binary()), joined) if lists.null_count else joined

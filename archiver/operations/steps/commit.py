@@ -27,7 +27,7 @@ def append_decided(ledger: Ledger, decide: Callable[[], Sequence[Event]]) -> Ent
             return ledger.append(events)
         except Conflict:
             ledger.refresh()
-    raise Conflict("the ledger's head moved each time an entry was to be appended")
+    raise Conflict("the ledger's head moved each time an entry was to be appended; nothing more was committed")
 
 
 def refuse_swept(holdings: Holdings, keys: Iterable[str], *, since_seq: int) -> None:

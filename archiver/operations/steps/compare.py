@@ -6,9 +6,13 @@ floats by their bits (NaN is NaN, -0.0 is not 0.0), NULL distinct from empty. Di
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+COMPARE_ROWS = 64 * 1024
+"""About how many rows of each side are compared at once."""
 
 _SIDE = "\x00side"
 _HELD = "\x00held"
@@ -202,7 +206,7 @@ def aligned(
     schema: pa.Schema,
     time: str,
     *,
-    rows: int,
+    rows: int = COMPARE_ROWS,
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Cut two sides of sorted streams into pairs of tables that cover the same span of time.
 
@@ -237,3 +241,25 @@ def aligned(
         pa.Table.from_batches(pending, schema=schema),
         pa.concat_tables([cursor.before(None) for cursor in cursors]),
     )
+
+
+def pair_keys(maps: pa.MapArray) -> pa.Array:
+    """A binary for each map that two maps share exactly where they hold the same pairs in the same order."""
+    return joined_pairs(maps, maps.keys, maps.items)
+
+
+def joined_pairs(lists: pa.ListArray | pa.MapArray, names: pa.Array, values: pa.Array) -> pa.Array:
+    """A binary for each list that two lists share exactly where they hold the same pairs in the same order.
+
+    Args:
+        names, values: Of all pairs, whatever part of the lists is looked at.
+    """
+    parts: list[Any] = []
+    for array in (names, values):
+        plain = array.cast(pa.binary())
+        # The length in front of each text keeps ("ab", "c") apart from ("a", "bc").
+        parts += [pc.binary_length(plain).cast(pa.string()).cast(pa.binary()), pa.scalar(b":", pa.binary()), plain]
+    pairs = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.binary()))
+    # Offsets count in all pairs, whatever part of the array this is; so do ``keys``, ``items`` and ``values``.
+    joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, pairs), pa.scalar(b"", pa.binary()))
+    return pc.if_else(lists.is_null(), pa.scalar(None, pa.binary()), joined) if lists.null_count else joined

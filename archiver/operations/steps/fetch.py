@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from archiver.contracts import ObjectStore
 from archiver.errors import Conflict, LocalResourceError, ObjectMissing, SegmentAltered, SegmentMissing
 from archiver.ledger.ledger import Ledger
 from archiver.model import Segment
+from archiver.operations.steps.run import Run
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -52,6 +54,22 @@ def fetch_segment(store: ObjectStore, segment: Segment, into: Path | None) -> No
             f"{segment.key}: ledger says SHA-256 {segment.sha256[:16]}…, the object has {digest.hexdigest()[:16]}…",
             hint="restore the object from a copy of the bucket",
         )
+
+
+def fetched(files: ExitStack, run: Run, store: ObjectStore, segment: Segment) -> Path:
+    """A whole segment on this machine's disk, for as long as ``files``; read again when the store went away meanwhile.
+
+    Raises:
+        SegmentMissing, SegmentAltered, TransientError, LocalResourceError: As ``fetch_segment``.
+    """
+    path = run.new_file(files)
+
+    def attempt() -> Path:
+        path.unlink(missing_ok=True)
+        fetch_segment(store, segment, path)
+        return path
+
+    return run.retried(attempt)
 
 
 def _write_whole(target: int, data: bytes, key: str) -> None:

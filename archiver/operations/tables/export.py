@@ -12,23 +12,19 @@ same snapshot counted.
 """
 
 import itertools
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
 
-from archiver import layout
-from archiver.contracts import ObjectStore, Snapshot, Source
+from archiver.contracts import Snapshot, Source
 from archiver.errors import (
     ArchiverError,
-    Conflict,
     IntegrityError,
     Interrupted,
     LocalResourceError,
@@ -38,25 +34,22 @@ from archiver.errors import (
 )
 from archiver.ledger.holdings import DatasetHoldings, HeldSegment, Holdings
 from archiver.ledger.ledger import Ledger
-from archiver.model import Dataset, Event, Exported, SchemaChanged, Segment, Slot, TableSchema, Window
+from archiver.model import Dataset, Event, Exported, SchemaChanged, TableSchema, Window
 from archiver.operations.steps.ahead import Turns, ahead
-from archiver.operations.steps.commit import refuse_swept
+from archiver.operations.steps.commit import append_decided, refuse_swept
 from archiver.operations.steps.compare import aligned, difference, rows_with_known_key
-from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
+from archiver.operations.steps.fetch import fetched, left_meanwhile
+from archiver.operations.steps.parts import Parts
 from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
-from archiver.parquet import PartWriter, WrittenPart, fingerprint, sort_rows
+from archiver.operations.steps.schema import schema_event
+from archiver.parquet import fingerprint, sort_rows
 from archiver.privacy import PrivacyKey
 from archiver.retention import DueSlot, ExportPlan, Need, census_bounds, is_future, plan_export
 
 SCAN_SLICES = (1, 4, 16, 64)
 """Into how many statements a window's scan is cut, try by try: a statement that is too long for the server's
 time-out, or that a failover ended, is asked again in smaller pieces."""
-
-COMPARE_ROWS = 64 * 1024
-"""About how many rows of each side are compared at once."""
-
-COMMIT_ATTEMPTS_MAX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +153,7 @@ class _Work:
     held: DatasetHoldings
     held_schema: str | None
     seq: int
-    parts: dict[tuple[str | None, date | None], int] = field(default_factory=dict)
+    parts: Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +189,6 @@ class Export:
         progress: ExportProgress,
     ) -> None:
         self._ledger = ledger
-        self._store: ObjectStore = ledger.store
         self._source = source
         self._datasets = tuple(datasets)
         self._since = since
@@ -205,8 +197,6 @@ class Export:
         self._reader = SourceReader(options.privacy_key)
         self._run = run
         self._progress = progress
-        self._files = 0
-        self._lock = threading.Lock()
         self._scanning = self._writing = Turns(run.jobs)
         self._receipt = ExportReceipt(datasets={d.name: DatasetReceipt(dataset=d.name) for d in self._datasets})
 
@@ -249,7 +239,15 @@ class Export:
                 schema=schema,
             )
             held_schema = None if held.schema is None else held.schema.schema
-            works.append(_Work(dataset, schema, plan, event, held, held_schema, self._ledger.holdings.seq))
+            parts = Parts(
+                self._ledger,
+                held,
+                dataset.name,
+                schema,
+                run=self._run,
+                size_bytes_max=self._options.part_size_bytes_max,
+            )
+            works.append(_Work(dataset, schema, plan, event, held, held_schema, self._ledger.holdings.seq, parts))
         self._progress.planned([work.plan for work in works])
         return works
 
@@ -263,28 +261,19 @@ class Export:
             TransientError: The source or the store stayed away; what was committed before stays.
             IntegrityError, LocalResourceError: As in the contracts; what was committed before stays.
         """
-        failures = 0
-        while True:
-            commits = self._receipt.commits
-            try:
-                with self._source.snapshot() as snapshot:
-                    finished = self._pass(snapshot)
-            except (TransientError, Conflict) as exc:
-                # A lost snapshot, or a lost race for the ledger's head: take a new snapshot and decide again.
-                failures = 1 if self._receipt.commits > commits else failures + 1
-                lost = exc if isinstance(exc, TransientError) else TransientError(exc.message, hint=exc.hint)
-                try:
-                    if not self._run.again(failures, lost):
-                        raise
-                except Interrupted:
-                    self._receipt.interrupted = True
-                    return self._receipt
-                if isinstance(exc, Conflict):
-                    self._ledger.refresh()
-                continue
-            failures = 0
-            if finished:
-                return self._receipt
+        try:
+            # A lost snapshot, or a lost race for the ledger's head: take a new snapshot and decide again.
+            while not self._run.retried(
+                self._attempt, on_conflict=self._ledger.refresh, progress=lambda: self._receipt.commits
+            ):
+                pass
+        except Interrupted:
+            self._receipt.interrupted = True
+        return self._receipt
+
+    def _attempt(self) -> bool:
+        with self._source.snapshot() as snapshot:
+            return self._pass(snapshot)
 
     def _pass(self, snapshot: Snapshot) -> bool:
         """Work through one snapshot. True when nothing is left to do."""
@@ -343,36 +332,30 @@ class Export:
             How many were dropped because another run had their slots meanwhile; their objects are litter unless they
             are the very same. What is due now is for a new snapshot to say.
         """
-        results = sorted(results, key=lambda result: (result.work.dataset.name, result.due.slot.sort_key))
-        wanted = len(results)
-        for _ in range(COMMIT_ATTEMPTS_MAX):
-            if not results:
-                return wanted
-            refuse_swept(
-                self._ledger.holdings,
-                [segment.key for result in results for segment in result.event.segments],
-                since_seq=min(result.work.seq for result in results),
-            )
-            events: list[Event] = []
-            for result in results:
+        left = sorted(results, key=lambda result: (result.work.dataset.name, result.due.slot.sort_key))
+
+        def events() -> list[Event]:
+            holdings = self._ledger.holdings
+            left[:] = [result for result in left if _still_true(holdings, result)]
+            keys = [segment.key for result in left for segment in result.event.segments]
+            refuse_swept(holdings, keys, since_seq=min((result.work.seq for result in left), default=0))
+            wanted: list[Event] = []
+            for result in left:
                 announced = result.work.schema_event
-                known = self._ledger.holdings.dataset(result.event.dataset).schema
+                known = holdings.dataset(result.event.dataset).schema
                 is_known = announced is None or (known is not None and known.schema == announced.schema)
-                if announced is not None and not is_known and announced not in events:
-                    events.append(announced)
-                events.append(result.event)
-            try:
-                entry = self._ledger.append(events)
-            except Conflict:
-                self._ledger.refresh()
-                results = [result for result in results if _still_true(self._ledger.holdings, result)]
-                continue
-            for result in results:
+                if announced is not None and not is_known and announced not in wanted:
+                    wanted.append(announced)
+                wanted.append(result.event)
+            return wanted
+
+        entry = append_decided(self._ledger, events)
+        if entry is not None:
+            for result in left:
                 self._count(result)
             self._receipt.commits += 1
-            self._progress.committed(entry.seq, events)
-            return wanted - len(results)
-        raise Conflict("the ledger's head moved each time an entry was to be appended; nothing more was committed")
+            self._progress.committed(entry.seq, entry.events)
+        return len(results) - len(left)
 
     def _count(self, result: _Result) -> None:
         event, receipt = result.event, self._receipt.datasets[result.event.dataset]
@@ -414,19 +397,16 @@ class Export:
         rows_purged = known.rows_purged if known is not None else 0
         scan = _Counted(batches)
         with ExitStack() as files:
-            if due.need is Need.FIRST or not held:
-                rows: Iterator[pa.Table | pa.RecordBatch] = scan
-                tally = _Tally()
-            else:
-                tally = _Tally()
-                rows = self._unheld(files, work, held, scan, tally)
-            parts = list(self._parts(files, work, due.slot, rows))
+            tally = _Tally()
+            is_first = due.need is Need.FIRST or not held
+            rows = scan if is_first else self._unheld(files, work, held, scan, tally)
+            parts = list(work.parts.write(files, due.slot, rows))
             if scan.rows != due.state.rows:
                 raise TransientError(
                     f"{work.dataset.name} {due.slot}: the source counted {due.state.rows} rows and gave {scan.rows} in"
                     " the same snapshot; nothing of this window was archived"
                 )
-            segments = tuple(self._upload(work, due.slot, part) for part in parts)
+            segments = tuple(work.parts.upload(work.parts.named(due.slot, part), part) for part in parts)
         duplicates = 0
         if work.schema.key_columns and not work.schema.key_is_unique and due.state.rows:
             duplicates = snapshot.duplicate_keys(work.dataset, work.schema, due.slot.window)
@@ -460,8 +440,7 @@ class Export:
 
     def _watched(self, work: _Work, batches: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
         for batch in batches:
-            if self._run.stop.is_set():
-                raise Interrupted("asked to stop")
+            self._run.check_stop()
             self._progress.rows_read(work.dataset.name, batch.num_rows)
             yield batch
 
@@ -472,76 +451,18 @@ class Export:
         held: Sequence[HeldSegment],
         scan: Iterator[pa.RecordBatch],
         tally: "_Tally",
-    ) -> Iterator[pa.Table]:
+    ) -> Iterator[pa.RecordBatch]:
         """Those of the source's rows that no held part of the slot has, in order; the archive's side is read back."""
         order = (work.schema.time_column, *work.schema.key_columns)
-        paths = []
-        for one in held:
-            path = self._new_file()
-            files.callback(path.unlink, missing_ok=True)
-            fetch_segment(self._store, one.segment, path)
-            paths.append(path)
+        paths = [fetched(files, self._run, self._ledger.store, one.segment) for one in held]
         archived = HeldRows.of(work.held, held, paths, work.schema, self._options.privacy_key)
         time = work.schema.time_column
-        for ours, theirs in aligned(
-            archived.comparable(scan), archived.batches(), archived.columns, time, rows=COMPARE_ROWS
-        ):
+        for ours, theirs in aligned(archived.comparable(scan), archived.batches(), archived.columns, time):
             found = difference(ours, theirs)
             tally.missing += found.missing
             if found.new.num_rows:
                 tally.changed += rows_with_known_key(found.new, theirs, work.schema.key_columns)
-                yield sort_rows(archived.archivable(found.new), order)
-
-    def _parts(
-        self, files: ExitStack, work: _Work, slot: Slot, rows: Iterator[pa.Table | pa.RecordBatch]
-    ) -> Iterator[WrittenPart]:
-        """Write rows to files of bounded size. No rows, no file."""
-        batches = (batch for some in rows for batch in (some.to_batches() if isinstance(some, pa.Table) else [some]))
-        batch = next(batches, None)
-        while batch is not None:
-            path = self._new_file()
-            files.callback(path.unlink, missing_ok=True)
-            with PartWriter(path, work.schema, dataset=work.dataset.name, slot=slot) as writer:
-                while batch is not None:
-                    writer.write(batch)
-                    batch = next(batches, None)
-                    if writer.size_bytes >= self._options.part_size_bytes_max:
-                        break
-                yield writer.finish()
-
-    def _upload(self, work: _Work, slot: Slot, part: WrittenPart) -> Segment:
-        number = self._next_part(work, slot)
-        key = layout.segment_key(work.dataset.name, slot, number, part.sha256)
-        while key in self._ledger.holdings.swept:
-            number = self._next_part(work, slot)
-            key = layout.segment_key(work.dataset.name, slot, number, part.sha256)
-        self._store.create(key, part.path, sha256=part.sha256)
-        part.path.unlink(missing_ok=True)
-        return Segment(
-            key=key,
-            slot=slot,
-            part=number,
-            size_bytes=part.size_bytes,
-            sha256=part.sha256,
-            rows=part.rows,
-            schema=fingerprint(work.schema),
-            oldest=part.oldest,
-            newest=part.newest,
-        )
-
-    def _next_part(self, work: _Work, slot: Slot) -> int:
-        day = (slot.tenant, None if slot.window is None else slot.window.date)
-        with self._lock:
-            number = work.parts.get(day)
-            if number is None:
-                number = work.held.next_part(slot)
-            work.parts[day] = number + 1
-            return number
-
-    def _new_file(self) -> Path:
-        with self._lock:
-            self._files += 1
-            return self._run.work_dir / f"part-{self._files:06d}.parquet"
+                yield from sort_rows(archived.archivable(found.new), order).to_batches()
 
 
 @dataclass(slots=True)
@@ -550,71 +471,17 @@ class _Tally:
     missing: int = 0
 
 
-class _Counted:
+class _Counted(Iterator[pa.RecordBatch]):
     """Batches, counted as they pass."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
         self._batches = batches
         self.rows = 0
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self
-
     def __next__(self) -> pa.RecordBatch:
         batch = next(self._batches)
         self.rows += batch.num_rows
         return batch
-
-
-def schema_event(
-    dataset: Dataset, held: DatasetHoldings, schema: TableSchema, *, accepted: bool
-) -> SchemaChanged | None:
-    """The event that announces a schema which the archive does not know yet; None when it is the current one.
-
-    Raises:
-        SchemaDrift: A column that the archive holds is gone or has another type, or rows are identified otherwise,
-            and nobody has agreed to that.
-    """
-    known = held.schema
-    mark = fingerprint(schema)
-    if known is not None and known.schema == mark:
-        return None
-    lossy = [] if known is None else _lossy_changes(known, schema)
-    if lossy and not accepted:
-        raise SchemaDrift(
-            f"dataset {dataset.name}: {'; '.join(lossy)}; this dataset was not exported",
-            hint=f"if that is intended: archiver export {dataset.name} --accept-drift {dataset.name}",
-        )
-    return SchemaChanged(
-        dataset=dataset.name,
-        version=1 if known is None else known.version + 1,
-        schema=mark,
-        columns=schema.columns,
-        time_column=schema.time_column,
-        key_columns=schema.key_columns,
-        accepted=bool(lossy),
-        policies=schema.policies,
-        privacy_key=schema.privacy_key,
-    )
-
-
-def _lossy_changes(known: SchemaChanged, schema: TableSchema) -> list[str]:
-    changes = []
-    # What a column policy does to a column is no drift of the source: the configuration says so.
-    policed = {policy.column for policy in (*known.policies, *schema.policies)}
-    for column in known.columns:
-        now = schema.column(column.name)
-        if column.name in policed and (now is None or now.source_type == column.source_type):
-            continue
-        if now is None:
-            changes.append(f"column {column.name} ({column.source_type}) is gone")
-        elif now.archive_type != column.archive_type:
-            changes.append(f"column {column.name} was {column.source_type} and is {now.source_type}")
-    if known.time_column != schema.time_column:
-        changes.append(f"the time column was {known.time_column} and is {schema.time_column}")
-    if known.key_columns != schema.key_columns:
-        changes.append(f"the key was ({', '.join(known.key_columns)}) and is ({', '.join(schema.key_columns)})")
-    return changes
 
 
 def _still_true(holdings: Holdings, result: _Result) -> bool:

@@ -26,10 +26,9 @@ from archiver.ledger.holdings import Holdings, SlotHoldings
 from archiver.ledger.ledger import Ledger
 from archiver.model import Dataset, Entry, Event, Purged, PurgeIntended, RowsKept, SlotShare, SourceState
 from archiver.operations.steps.commit import append_decided
-from archiver.operations.steps.compare import aligned, difference
+from archiver.operations.steps.compare import COMPARE_ROWS, aligned, difference
 from archiver.operations.steps.reading import SourceReader
 from archiver.operations.steps.run import Run
-from archiver.operations.tables.export import COMPARE_ROWS
 from archiver.operations.tables.slot import SlotPurge, SlotWork
 from archiver.privacy import PrivacyKey
 from archiver.retention import (

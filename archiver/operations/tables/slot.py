@@ -31,11 +31,10 @@ from archiver.errors import ConfigError, Partial, Refused, SegmentMissing, Trans
 from archiver.ledger.holdings import HeldSegment
 from archiver.ledger.ledger import Ledger
 from archiver.model import Dataset, HoldPlaced, RowsKept, Slot, SourceState, TableSchema, Window
-from archiver.operations.steps.compare import Proof, TimeCursor, aligned, between, prove
+from archiver.operations.steps.compare import COMPARE_ROWS, Proof, TimeCursor, aligned, between, prove
 from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
 from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
-from archiver.operations.tables.export import COMPARE_ROWS
 from archiver.privacy import PrivacyKey
 from archiver.retention import PurgeSlot, Reason, differs, holds_on
 
