@@ -61,7 +61,7 @@ from archiver.operations.steps.run import Run
 from archiver.retention import Skip, still_there
 from archiver.stack import StackTargets
 from archiver.stack import exit_status as stack_status
-from archiver.telemetry import otlp, textfile
+from archiver.telemetry import textfile
 from archiver.telemetry.log import EventLog
 from archiver.telemetry.metrics import DatasetCounts, RunFacts, series_of
 from archiver.telemetry.ping import Pinger, PingFailed
@@ -454,17 +454,12 @@ class _Night:
         except ArchiverError as problem:
             self.output.warn(problem.message)
         if rules.otlp_url is not None:
+            from archiver.telemetry import otlp  # noqa: PLC0415 (a third of a second)
+
             token = rules.otlp_token
             headers = {} if token is None else {"x-otlp-token": token.get_secret_value()}
             try:
-                otlp.send(
-                    rules.otlp_url,
-                    series,
-                    at=now,
-                    headers=headers,
-                    timeout_s=rules.timeout_s,
-                    protocol=rules.otlp_protocol,
-                )
+                otlp.send(rules.otlp_url, series, at=now, headers=headers, timeout_s=rules.timeout_s)
             except otlp.NotSent as problem:
                 self.output.warn(str(problem))
 

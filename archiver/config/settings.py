@@ -610,11 +610,7 @@ class MetricsSettings(Section):
     )
     otlp_url: str | None = Field(
         None,
-        description="An OpenTelemetry collector's address, http://127.0.0.1:4317 for gRPC or http://127.0.0.1:4318 for"
-        " HTTP. Unset: not sent.",
-    )
-    otlp_protocol: Literal["grpc", "http"] | None = Field(
-        None, description="Unset: gRPC where otlp_url has the port 4317, HTTP elsewhere."
+        description="An OpenTelemetry collector's address for OTLP over HTTP, http://127.0.0.1:4318. Unset: not sent.",
     )
     otlp_token: SecretStr | None = Field(None, description="Sent as x-otlp-token, where the collector asks for one.")
     timeout_s: PositiveFloat = Field(10.0, description="A collector that takes longer is a warning, never a failure.")
@@ -622,6 +618,10 @@ class MetricsSettings(Section):
     @field_validator("otlp_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and re.match(r"(?:grpc://|[^/]*//[^/]*:4317(?:/|$))", value):
+            raise ValueError(
+                "is a collector's gRPC address; OTLP is spoken over HTTP here: name its HTTP port, as a rule 4318"
+            )
         return _address(value)
 
 
