@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", dict[str, Any], list[Any], int, bool)
 
 MIGRATION: Final = "dataapi.sql"
-"""Beside this file; the same text is a migration in ``deploy/supabase/migrations/``."""
+"""Beside this file, which is in every wheel; the migration in ``deploy/supabase/migrations/`` is a link to it."""
 
 INSTALL: Final = (
     "as the project's owner, paste what `archiver init --show-sql` prints into the SQL editor, or run `supabase db"
