@@ -14,7 +14,9 @@ from archiver.model import Dataset
 from archiver.neighbours.loki.source import ChunkDirectory, LokiSource
 from archiver.neighbours.retry import RetryPolicy
 from archiver.neighbours.s3.store import S3Store
-from archiver.operations.logs.export import LokiExport, LokiOptions, LokiProgress
+from archiver.operations.logs.decode import LokiProgress
+from archiver.operations.logs.export import LokiExport
+from archiver.operations.logs.plan import LokiOptions
 from archiver.operations.logs.proof import LokiProof
 from archiver.operations.logs.purge import LokiPurgeRules, PurgeLoki
 from archiver.operations.steps.run import Run

@@ -28,7 +28,7 @@ from archiver.neighbours.local.store import LocalStore
 from archiver.neighbours.loki._codecs import Encoding
 from archiver.neighbours.loki.chunk import parse_key
 from archiver.neighbours.loki.source import ChunkDirectory, LokiSource
-from archiver.operations.logs.export import LokiOptions
+from archiver.operations.logs.plan import LokiOptions
 from archiver.operations.logs.rows import table_schema
 from archiver.parquet import PartWriter, arrow_schema, read_batches
 from tests.bench.bench_loki_decode import BLOCK_BYTES, CHUNK_BYTES, entries, floor, streams

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archiver.neighbours.loki.source import ChunkDirectory, LokiSource
-from archiver.operations.logs.export import LokiOptions
+from archiver.operations.logs.plan import LokiOptions
 from archiver.retention import CompactionRules
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.loki import DATA, LOGS, LokiArchive, stated

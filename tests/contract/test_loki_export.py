@@ -10,7 +10,7 @@ import pytest
 
 from archiver.errors import AccessDenied, TransientError
 from archiver.neighbours.loki.source import ChunkDirectory, LokiSource, read_request_file
-from archiver.operations.logs.export import LokiOptions
+from archiver.operations.logs.plan import LokiOptions
 from archiver.privacy.lines import LineScrub, Pattern
 from archiver.retention import Wait
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
@@ -52,10 +52,10 @@ def test_every_entry_of_a_real_store_is_archived_once(name: str) -> None:
 @pytest.mark.parametrize("name", ["edge-v13-snappy", "wal-replay-dups", "v13-lz4"])
 def test_cuts_and_spans_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory and parallelism are bounded by cutting a day into pieces; what is archived stays the same."""
-    monkeypatch.setattr("archiver.operations.logs.rows.CUT_ROWS", 7)
-    monkeypatch.setattr("archiver.operations.logs.rows.SAMPLE_ROWS", 3)
+    monkeypatch.setattr("archiver.operations.logs.merge.CUT_ROWS", 7)
+    monkeypatch.setattr("archiver.operations.logs.merge.SAMPLE_ROWS", 3)
     monkeypatch.setattr("archiver.operations.logs.rows.SPAN_BYTES", 20_000)
-    monkeypatch.setattr("archiver.operations.logs.export.TASK_BYTES", 5_000)
+    monkeypatch.setattr("archiver.operations.logs.decode.TASK_BYTES", 5_000)
     archive = archive_of(DATA / name / "store")
     archive.options = LokiOptions(round_size_bytes_max=30_000)
     archive.export()

@@ -10,7 +10,9 @@ import pytest
 from archiver import layout
 from archiver.contracts import DeletionRequest, DeletionRequests
 from archiver.errors import ArchiverError, ConfigError, IntegrityError, TransientError
-from archiver.operations.logs.export import LokiOptions, LokiReceipt, known_chunks, read_chunk_list, release
+from archiver.operations.logs.export import LokiReceipt, release
+from archiver.operations.logs.lists import ChunkLists
+from archiver.operations.logs.plan import LokiOptions
 from archiver.retention import Wait
 from tests.crash.test_export_crash import FAULTS
 from tests.support.chunk_store import MemoryLoki
@@ -219,7 +221,9 @@ def losses(archive: LokiArchive) -> dict[str, list[str]]:
     ledger = archive.open()
     found: dict[str, list[str]] = {}
     for _, event in archive.held.chunks.gone:
-        found.setdefault(event.cause, []).extend(one.chunk for one in known_chunks(read_chunk_list(ledger, event.list)))
+        found.setdefault(event.cause, []).extend(
+            one.chunk for one in ChunkLists(ledger, event.dataset).chunks(event.list)
+        )
     return found
 
 

@@ -23,7 +23,9 @@ from archiver.ledger.ledger import Ledger, open_ledger
 from archiver.model import Dataset
 from archiver.operations.archive.init import initialise
 from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record, verify
-from archiver.operations.logs.export import ChunkPlan, LineScrubber, LokiExport, LokiOptions, LokiReceipt
+from archiver.operations.logs.decode import LineScrubber
+from archiver.operations.logs.export import LokiExport, LokiReceipt
+from archiver.operations.logs.plan import ChunkPlan, LokiOptions
 from archiver.operations.logs.proof import LokiProof
 from archiver.operations.logs.purge import LokiPurgePlan, LokiPurgeReceipt, LokiPurgeRules, PurgeLoki
 from archiver.operations.steps.run import Run

@@ -19,7 +19,8 @@ from rich.progress import (
 from archiver.cli.views.output import Output, count_text, rows_text, size_text
 from archiver.model import ChunksArchived, Event, Exported
 from archiver.operations.archive.status import ChunkStatus
-from archiver.operations.logs.export import ChunkPlan, LokiReceipt
+from archiver.operations.logs.export import LokiReceipt
+from archiver.operations.logs.plan import ChunkPlan
 from archiver.retention import Wait
 
 NAMED_MAX = 20

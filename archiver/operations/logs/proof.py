@@ -1,24 +1,28 @@
 """Proof that the archive holds every line of some chunks: they are read again as if they were new, and nothing is."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 
-from archiver.contracts import ChunkRef
-from archiver.operations.logs.export import (
-    ChunkPlan,
+from archiver.contracts import ChunkRef, ChunkSource
+from archiver.ledger.ledger import Ledger
+from archiver.model import Dataset
+from archiver.operations.logs.decode import (
     DecodedChunk,
-    LokiExport,
+    Decoder,
+    LineScrubber,
+    LokiProgress,
     UnsoundChunk,
-    WaitingChunk,
-    identities,
     numbered_sources,
     places_of,
-    segments_of,
 )
-from archiver.operations.logs.rows import Merge, Place
+from archiver.operations.logs.lists import ChunkLists
+from archiver.operations.logs.merge import Merge, fetched_days, identities, segments_of
+from archiver.operations.logs.plan import ChunkPlan, ChunkPlanner, LokiOptions, WaitingChunk
+from archiver.operations.logs.rows import Place
+from archiver.operations.steps.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,45 @@ class ChunkProof:
     keys: frozenset[str] = frozenset()
 
 
-class LokiProof(LokiExport):
-    """An export that writes nothing: it looks what an export of chunks that are archived would still add."""
+class LokiProof:
+    """Looks what an export of chunks that are archived would still add. Writes nothing but files of the work directory.
+
+    Args:
+        ledger: Need not have a signer.
+        scrubber, now: As for the export.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        source: ChunkSource,
+        dataset: Dataset,
+        *,
+        options: LokiOptions,
+        scrubber: LineScrubber | None,
+        run: Run,
+        progress: LokiProgress,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._dataset = dataset
+        self._options = options
+        self._run = run
+        lists = ChunkLists(ledger, dataset.name)
+        self._planner = ChunkPlanner(ledger, source, dataset, lists, options=options, now=now)
+        self._decoder = Decoder(
+            source,
+            self._planner.present,
+            scrubber=scrubber,
+            unsound=_left_alone,
+            run=run,
+            progress=progress,
+            now=now,
+        )
+
+    def plan(self) -> ChunkPlan:
+        """What an export would do. Reads no chunk."""
+        return self._planner.plan()
 
     def prove(self, refs: Sequence[ChunkRef], plan: ChunkPlan) -> dict[str, ChunkProof]:
         """Read chunks and compare every line with the archive's own segments, read back from the store.
@@ -48,9 +89,9 @@ class LokiProof(LokiExport):
         Raises:
             IntegrityError: A segment is not what the ledger says.
         """
-        held = self._held()
+        held = self._ledger.holdings.dataset(self._dataset.name)
         with ExitStack() as files:
-            outcomes = self._decoded(files, refs, plan)
+            outcomes = self._decoder.decode(files, refs, plan.rules)
             done = [outcome for outcome in outcomes if isinstance(outcome, DecodedChunk)]
             numbers = numbered_sources(refs)
             origins = {numbers[one.origin.ref.chunk]: one.origin for one in done}
@@ -58,7 +99,7 @@ class LokiProof(LokiExport):
             segments = {place: segments_of(held, place) for place in places}
             unverified = {place for place in places if any(one.verified_at is None for one in segments[place])}
             with ThreadPoolExecutor(self._run.jobs, thread_name_prefix="days") as pool:
-                paths = self._fetched(files, pool, held, places)
+                paths = fetched_days(files, pool, self._run, self._ledger.store, held, places)
 
                 def lacking(place: Place) -> set[str]:
                     earlier = [identities(path) for path in paths[place]]
@@ -87,9 +128,9 @@ class LokiProof(LokiExport):
             proofs[ref.chunk] = ChunkProof(missing, days, keys)
         return proofs
 
-    def _keep(self, data: bytes) -> str:
-        """Nothing is written: an export takes unsound bytes into quarantine."""
-        return hashlib.sha256(data).hexdigest()
+
+def _left_alone(data: bytes, sha256: str) -> None:
+    """Bytes that are not sound: an export takes them into quarantine, a proof writes nothing."""
 
 
 def _why(outcome: UnsoundChunk | WaitingChunk | None) -> str:

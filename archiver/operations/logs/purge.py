@@ -28,7 +28,8 @@ from archiver.contracts import ChunkRef, DeletableChunks
 from archiver.errors import AccessDenied, ArchiverError, Partial, Refused
 from archiver.ledger.ledger import Ledger
 from archiver.model import EPOCH, ChunksDeleted, ChunksDeletionIntended, Dataset, Event, Slot, Window
-from archiver.operations.logs.export import ChunkPlan, KnownChunk, known_chunks, read_chunk_list, rounds
+from archiver.operations.logs.lists import ChunkLists, KnownChunk
+from archiver.operations.logs.plan import ChunkPlan, rounds
 from archiver.operations.logs.proof import ChunkProof, LokiProof
 from archiver.operations.steps.commit import append_decided, refuse_swept
 from archiver.operations.steps.run import Run
@@ -191,6 +192,7 @@ class PurgeLoki:
         self._source = source
         self._dataset = dataset
         self._proof = proof
+        self._lists = ChunkLists(ledger, dataset.name)
         self._rules = rules
         self._run = run
         self._now = now
@@ -265,7 +267,7 @@ class PurgeLoki:
         found = 0
         intents = self._ledger.holdings.dataset(self._dataset.name).chunks.open_deletions
         for seq, intent in sorted(intents.items()):
-            known = known_chunks(read_chunk_list(self._ledger, intent.list))
+            known = self._lists.chunks(intent.list)
             found += self._close(seq, known, self._present(), reconciled=True)
         return found
 
@@ -320,7 +322,7 @@ class PurgeLoki:
         def intent() -> list[Event]:
             # Decided again each time: another run may have placed a hold, or let go of the proof.
             going[:] = [ref for ref in proven if not self._against(ref, proofs[ref.chunk])]
-            named = self._proof.write_list([_known(ref) for ref in going])
+            named = self._lists.write([KnownChunk.of(ref, "deleted") for ref in going])
             if named is None:
                 return []
             refuse_swept(self._ledger.holdings, [named.key], since_seq=since_seq)
@@ -338,7 +340,7 @@ class PurgeLoki:
                 self._source.remove(ref)
             except (AccessDenied, Partial) as problem:
                 receipt.problems.append(Partial(problem.message, hint=problem.hint))
-        known = [_known(ref) for ref in going]
+        known = [KnownChunk.of(ref, "deleted") for ref in going]
         present = self._present()
         receipt.chunks += self._close(entry.seq, known, present, reconciled=False)
         receipt.size_bytes += sum(one.size_bytes for one in known if one.chunk not in present)
@@ -361,7 +363,7 @@ class PurgeLoki:
     def _close(self, seq: int, known: Sequence[KnownChunk], present: frozenset[str], *, reconciled: bool) -> int:
         """Say which announced chunks are gone, once. Returns how many."""
         gone = [one for one in known if one.chunk not in present]
-        named = self._proof.write_list(gone)
+        named = self._lists.write(gone)
 
         def event() -> list[Event]:
             if seq not in self._ledger.holdings.dataset(self._dataset.name).chunks.open_deletions:
@@ -392,7 +394,3 @@ def _instant(milliseconds: int) -> datetime:
 
 def _by_age(one: DueChunk) -> tuple[datetime, str]:
     return (one.due_at, one.ref.chunk)
-
-
-def _known(ref: ChunkRef) -> KnownChunk:
-    return KnownChunk(ref.chunk, ref.size_bytes, ref.from_ms, ref.through_ms, "deleted")
