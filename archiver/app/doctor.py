@@ -410,7 +410,7 @@ class _Exam:
         if self.source is not None:
             return PostgresExam(self.source).relation(dataset)
         assert self.project is not None
-        told = self.project.describe(dataset)
+        told = self.project.asked.describe(dataset)
         if told["relation"] is None:
             return None
         return RelationFacts(

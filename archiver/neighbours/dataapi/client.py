@@ -2,7 +2,7 @@
 
 supabase-py builds the requests: address, schema, key, quoting of the path. Its answers are read here and not by it,
 because what an answer proves stands in its headers: the media type says that PostgREST wrote it and no proxy, and
-``Content-Range`` how many rows it was meant to hold. Its own repetition is off; ``retry`` has the only one.
+``Content-Range`` how many rows it was meant to hold. Its own repetition is off; ``neighbours.retry`` has the only one.
 
 What a server says is never passed on: a message of Postgres may quote a value. A person gets the code that names the
 condition, in words of ours.
@@ -30,6 +30,8 @@ from archiver.errors import (
     SchemaDrift,
     TransientError,
 )
+from archiver.model import Dataset
+from archiver.neighbours.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +57,11 @@ URL_BYTES_MAX: Final = 7_000
 TOO_LONG: Final = "a key column holds very long texts: choose a shorter key, or read through SUPABASE_DB_URL"
 
 CONNECTIONS_MAX: Final = 64
+
+ROWS_ASKED_FIRST: Final = 50
+ROWS_ASKED_MAX: Final = 10_000
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""So many rows are asked for as make about this much. The server may give fewer, and mostly gives 1000."""
 
 _CODE: Final = re.compile(r"[0-9A-Z]{5,8}")
 _RANGE: Final = re.compile(r"(?:(\d+)-(\d+)|\*)/(?:\d+|\*)")
@@ -401,6 +408,69 @@ class DataApi:
         return AccessDenied(
             f"{what}: the key is wrong, expired or revoked; nothing was done",
             hint="set SUPABASE_SECRET_KEY to a valid secret key, sb_secret_…: in the project's settings, API keys",
+        )
+
+
+@dataclass(slots=True)
+class Sizes:
+    """How long rows are, by relation: learned from each page, shared by all snapshots of a source."""
+
+    bytes_a_row: dict[str, float] = field(default_factory=dict)
+
+    def rows_to_ask(self, relation: str) -> int:
+        """The limit of the next page."""
+        known = self.bytes_a_row.get(relation)
+        return ROWS_ASKED_FIRST if known is None else max(1, min(ROWS_ASKED_MAX, int(PAGE_BYTES / max(known, 1.0))))
+
+    def learn(self, relation: str, rows: int, size_bytes: int) -> None:
+        """A page came."""
+        found = size_bytes / rows
+        known = self.bytes_a_row.get(relation, found)
+        # Long rows count at once, short ones bit by bit.
+        self.bytes_a_row[relation] = max(found, (3 * known + found) / 4)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryingApi:
+    """A data API, asked again and again as the policy says where a question writes nothing.
+
+    Attributes:
+        sizes: Shared by all who ask.
+    """
+
+    api: DataApi
+    policy: RetryPolicy
+    sizes: Sizes
+
+    @property
+    def location(self) -> str:
+        """The inner one's."""
+        return self.api.location
+
+    def look(self) -> dict[str, Any]:
+        """As ``DataApi.look``."""
+        return self.policy.call(self.api.look)
+
+    def ask(
+        self,
+        function: str,
+        arguments: "Mapping[str, Any]",
+        *,
+        doing: str,
+        expects: type[T],
+        keys: frozenset[str] = frozenset(),
+    ) -> T:
+        """As ``DataApi.call``, of a function that writes nothing."""
+        return self.policy.call(lambda: self.api.call(function, arguments, doing=doing, expects=expects, keys=keys))
+
+    def describe(self, dataset: Dataset) -> dict[str, Any]:
+        """A relation's columns, keys and rights, as the key's role has them."""
+        return self.ask(
+            "archiver_describe",
+            {"namespace": dataset.namespace, "relation": dataset.relation, "time_column": dataset.time_column},
+            doing=f"looking at {dataset.name}",
+            expects=dict,
+            keys=frozenset({"role", "relation", "may_delete", "columns", "keys", "has_time_index", "names"}),
         )
 
 

@@ -7,30 +7,34 @@ statement finds fewer rows than it was given, fails, and nothing is deleted. The
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, IntegrityError, OutcomeUnknown, TransientError
 from archiver.model import Dataset, SourceState, TableSchema, Window
+from archiver.neighbours.dataapi.client import RetryingApi
 from archiver.neighbours.dataapi.query import VERSION
 from archiver.neighbours.dataapi.snapshot import PostgrestSnapshot
 from archiver.neighbours.postgres.catalog import quoted, relation_name
-
-if TYPE_CHECKING:
-    from archiver.neighbours.dataapi.source import PostgrestSource
 
 _TEXT = "\0text"
 """Behind a key column's name: its text form, as it goes back to the server."""
 
 
 class PostgrestPurge(PostgrestSnapshot):
-    """See ``contracts.PurgeTransaction``. Nothing is deleted before ``commit``."""
+    """See ``contracts.PurgeTransaction``. Nothing is deleted before ``commit``.
+
+    Args:
+        body_bytes_max: Of one deletion's question; a batch with longer keys is deleted in several.
+    """
 
     _with_versions = True
 
-    def __init__(self, source: "PostgrestSource") -> None:
-        super().__init__(source)
+    def __init__(self, api: RetryingApi, *, settle_margin: timedelta, body_bytes_max: int) -> None:
+        super().__init__(api, settle_margin=settle_margin)
+        self._body_bytes_max = body_bytes_max
         self._read: list[pa.Table] = []
         self._window: tuple[str, Window | None] | None = None
         self._calls: list[dict[str, Any]] = []
@@ -82,8 +86,8 @@ class PostgrestPurge(PostgrestSnapshot):
             "key_columns": list(schema.key_columns),
         }
         state = SourceState(rows=0, digest="0")
-        for part in _parts(proven, self._source.purge_body_bytes_max):
-            rows, digest = self._source.ask(
+        for part in _parts(proven, self._body_bytes_max):
+            rows, digest = self._api.ask(
                 "archiver_proven",
                 {**arguments, "proven": part},
                 doing=f"looking at proven rows of {dataset.name}",
@@ -91,7 +95,7 @@ class PostgrestPurge(PostgrestSnapshot):
             )
             if rows != len(part):
                 raise TransientError(
-                    f"{self._source.location}: {len(part)} rows of {dataset.name} {window} were proven and {rows} of"
+                    f"{self._api.location}: {len(part)} rows of {dataset.name} {window} were proven and {rows} of"
                     " them are unchanged; nothing of this batch was deleted"
                 )
             state = state.more(SourceState(rows=rows, digest=digest))
@@ -104,7 +108,7 @@ class PostgrestPurge(PostgrestSnapshot):
         is_begun = False
         for call in self._calls:
             try:
-                gone = self._source.api.call(
+                gone = self._api.api.call(
                     "archiver_purge", call, doing=f"deleting rows of {call['relation']}", expects=int, writes=True
                 )
             except ArchiverError as problem:
@@ -115,7 +119,7 @@ class PostgrestPurge(PostgrestSnapshot):
                 raise
             if gone != len(call["proven"]):
                 raise IntegrityError(
-                    f"{self._source.location}: {len(call['proven'])} rows were to be deleted and {gone} were; the"
+                    f"{self._api.location}: {len(call['proven'])} rows were to be deleted and {gone} were; the"
                     " archive holds each of them",
                     hint="archiver_purge is not the function that the migration installs: install it again",
                 )

@@ -10,21 +10,19 @@ length says nothing, because the server caps it silently; what says that all cam
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from archiver.errors import ConfigError, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
+from archiver.neighbours.dataapi.client import RetryingApi
 from archiver.neighbours.dataapi.query import Cursor, Span, page_query, spans
 from archiver.neighbours.postgres.catalog import Catalog, quoted, relation_name
 from archiver.neighbours.postgres.text import parse_rows, typed
 from archiver.parquet import arrow_schema, sort_rows
-
-if TYPE_CHECKING:
-    from archiver.neighbours.dataapi.source import PostgrestSource
 
 BATCH_ROWS: Final = 16 * 1024
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -46,16 +44,16 @@ BY_SEARCH_PATH: Final = frozenset(f"{array}reg{kind}" for array in ("", "_") for
 
 
 class _Described:
-    """``postgres_catalog.Facts``, from our own function; what was asked once is remembered."""
+    """``postgres.catalog.Facts``, from our own function; what was asked once is remembered."""
 
-    def __init__(self, source: "PostgrestSource") -> None:
-        self._source = source
+    def __init__(self, api: RetryingApi) -> None:
+        self._api = api
         self._found: dict[tuple[str, str, str], dict[str, Any]] = {}
 
     def of(self, dataset: Dataset) -> dict[str, Any]:
         question = (dataset.namespace, dataset.relation, dataset.time_column)
         if question not in self._found:
-            self._found[question] = self._source.describe(dataset)
+            self._found[question] = self._api.describe(dataset)
         return self._found[question]
 
     def relation(self, dataset: Dataset) -> Sequence[Any] | None:
@@ -73,14 +71,19 @@ class _Described:
 
 
 class PostgrestSnapshot:
-    """See ``contracts.Snapshot``, and above for how far it is one."""
+    """See ``contracts.Snapshot``, and above for how far it is one.
+
+    Args:
+        settle_margin: Where the server hides when others' transactions began, they count as begun so long ago.
+    """
 
     _with_versions = False
     """Whether pages also hold each row's version."""
 
-    def __init__(self, source: "PostgrestSource") -> None:
-        self._source = source
-        self._facts = _Described(source)
+    def __init__(self, api: RetryingApi, *, settle_margin: timedelta) -> None:
+        self._api = api
+        self._settle_margin = settle_margin
+        self._facts = _Described(api)
         self._catalog: Catalog | None = None
         self._taken_at: datetime | None = None
         self._settled_until: datetime | None = None
@@ -99,10 +102,10 @@ class PostgrestSnapshot:
 
     def begin(self) -> None:
         """Look at the clock, the open transactions and the settings."""
-        seen = self._source.policy.call(self._source.api.look)
+        seen = self._api.look()
         self._check_settings(seen.get("settings") or {}, str(seen["role"]))
         clock = _instant(seen["clock"])
-        margin = self._source.settle_margin
+        margin = self._settle_margin
         bounds = [clock, clock - margin if seen.get("hides", True) else clock]
         if seen.get("oldest"):
             bounds.append(_instant(seen["oldest"]))
@@ -120,7 +123,7 @@ class PostgrestSnapshot:
         for name, good in SETTINGS.items():
             if found.get(name) not in good:
                 raise ConfigError(
-                    f"{self._source.location}: the data API answers with {name} = {found.get(name)!r}, under which"
+                    f"{self._api.location}: the data API answers with {name} = {found.get(name)!r}, under which"
                     f" values are not written exactly; {good[0]!r} is needed and nothing was read",
                     hint=f"as the owner: ALTER ROLE {quoted(role)} SET {name} = '{good[0]}'; NOTIFY pgrst,"
                     " 'reload config';",
@@ -151,7 +154,7 @@ class PostgrestSnapshot:
     ) -> Mapping[Window | None, SourceState]:
         """See ``contracts.Snapshot``. The digest is that of ``postgres``."""
         found: dict[Window | None, SourceState] = {}
-        rows = self._source.ask(
+        rows = self._api.ask(
             "archiver_census",
             {
                 **_of(dataset, schema),
@@ -177,7 +180,7 @@ class PostgrestSnapshot:
 
     def duplicate_keys(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> int:
         """See ``contracts.Snapshot``."""
-        return self._source.ask(
+        return self._api.ask(
             "archiver_duplicate_keys",
             {**_of(dataset, schema), **_bounds(window), "key_columns": list(schema.key_columns)},
             doing=f"looking for keys that occur twice in {dataset.name}",
@@ -201,7 +204,7 @@ class PostgrestSnapshot:
         # One page is one statement: it saw one instant by itself.
         if pages > 1 and self._state(dataset, schema, window) != before:
             raise TransientError(
-                f"{self._source.location}: {dataset.name} {window or 'undated rows'} changed while it was read page by"
+                f"{self._api.location}: {dataset.name} {window or 'undated rows'} changed while it was read page by"
                 " page; what had been read of it was discarded"
             )
         yield from sorter.rest()
@@ -240,7 +243,7 @@ class PostgrestSnapshot:
     ) -> pa.Table | None:
         """One page as columns of text: the relation's, then what else was asked for; None: there is none."""
         relation = relation_name(dataset)
-        sizes = self._source.sizes
+        sizes = self._api.sizes
         beside = cursor.beside(schema, with_versions=self._with_versions)
         names = [*(column.name for column in schema.columns), *beside]
         is_whole = schema.columns == self._known.schema(dataset).columns
@@ -249,7 +252,7 @@ class PostgrestSnapshot:
         time = str([column.name for column in schema.columns].index(schema.time_column))
 
         def read() -> pa.Table | None:
-            page = self._source.api.page(
+            page = self._api.api.page(
                 dataset.namespace, dataset.relation, query, names=names, doing=f"reading {dataset.name}"
             )
             if not page.rows:
@@ -266,14 +269,14 @@ class PostgrestSnapshot:
             sizes.learn(relation, page.rows, len(page.text))
             return texts
 
-        return self._source.policy.call(read)
+        return self._api.policy.call(read)
 
     def _seen(self, schema: TableSchema, table: pa.Table, texts: pa.Table) -> None:
         """A page was read. Whoever deletes needs the rows' versions."""
 
     def _unreadable(self, dataset: Dataset, why: str) -> TransientError:
         return TransientError(
-            f"{self._source.location}: a page of {dataset.name} is damaged: {why}; it was discarded",
+            f"{self._api.location}: a page of {dataset.name} is damaged: {why}; it was discarded",
             hint="something between here and PostgREST alters answers",
         )
 
@@ -290,7 +293,7 @@ class PostgrestSnapshot:
         if not self._known.is_versioned(dataset) and self.duplicate_keys(dataset, schema, window):
             return self._unpageable(dataset, "several of its rows have the same key")
         return TransientError(
-            f"{self._source.location}: {dataset.name} {window or 'undated rows'}: {wanted} rows were counted and"
+            f"{self._api.location}: {dataset.name} {window or 'undated rows'}: {wanted} rows were counted and"
             f" {'more' if came > wanted else came} came; nothing of this window was archived",
             hint="if this stays so, the data API hides rows: is SUPABASE_SECRET_KEY a secret key, sb_secret_…?",
         )
@@ -304,7 +307,7 @@ class PostgrestSnapshot:
 
     def _state(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> list[Any]:
         """Rows, digest, place on disk."""
-        return self._source.ask(
+        return self._api.ask(
             "archiver_state",
             {**_of(dataset, schema), **_bounds(window)},
             doing=f"counting {dataset.name} {window or 'undated rows'}",
