@@ -57,7 +57,8 @@ from archiver.ledger.ledger import open_ledger
 from archiver.model import Dataset, TableSchema
 from archiver.neighbours.dataapi.client import DataApi, key_expires_at, key_kind
 from archiver.neighbours.dataapi.source import PostgrestSource
-from archiver.neighbours.loki.chunk import loop_kind, parse_key
+from archiver.neighbours.loki.chunk import loop_kind
+from archiver.neighbours.loki.key import parse_key
 from archiver.neighbours.loki.source import ChunkDirectory
 from archiver.neighbours.postgres import _uuid_text
 from archiver.neighbours.postgres.catalog import relation_name

@@ -21,6 +21,6 @@ def demo(
 
     Example: archiver demo --directory /tmp/archiver-demo
     """
-    status = demonstration.run(context.output(), (directory or demonstration.default_directory()).absolute())
+    status = demonstration.run(context.output().answer, (directory or demonstration.default_directory()).absolute())
     if status:
         raise typer.Exit(status)

@@ -26,7 +26,7 @@ from archiver.model import Slot
 from archiver.neighbours.local.anchor import FileAnchor
 from archiver.neighbours.local.store import LocalStore
 from archiver.neighbours.loki._codecs import Encoding
-from archiver.neighbours.loki.chunk import parse_key
+from archiver.neighbours.loki.key import parse_key
 from archiver.neighbours.loki.source import ChunkDirectory, LokiSource
 from archiver.operations.logs.plan import LokiOptions
 from archiver.operations.logs.rows import table_schema

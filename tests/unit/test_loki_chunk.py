@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from archiver.errors import ChunkUnsound
 from archiver.neighbours.loki import chunk as loki_chunk
 from archiver.neighbours.loki._codecs import Encoding
-from archiver.neighbours.loki.chunk import Chunk, ChunkKey, decode, parse_key
+from archiver.neighbours.loki.chunk import Chunk, decode
+from archiver.neighbours.loki.key import ChunkKey, parse_key
 from tests.support.loki_encoder import (
     Entry,
     Stated,

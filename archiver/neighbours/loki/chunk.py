@@ -19,8 +19,6 @@ Beyond the decompressed bytes a row takes 16 bytes, and a pair of structured met
 Messages hold offsets, lengths, counts and checksums, never a line, a label or a symbol.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -33,19 +31,7 @@ from crc32c import crc32c
 from archiver.errors import ChunkUnsound
 from archiver.neighbours.loki import _entries as _loki_entries
 from archiver.neighbours.loki._codecs import UINT64_MAX, Codecs, Contradiction, Encoding, Integers
-
-__all__ = [
-    "BINARY_PAIRS",
-    "DECODED_BYTES_MAX",
-    "TEXT_PAIRS",
-    "Block",
-    "Chunk",
-    "ChunkKey",
-    "Encoding",
-    "decode",
-    "loop_kind",
-    "parse_key",
-]
+from archiver.neighbours.loki.key import ChunkKey
 
 DECODED_BYTES_MAX = 512 << 20
 """What one chunk may decompress to unless said otherwise: a hundred times what Loki packs into one by default."""
@@ -55,77 +41,6 @@ _CRC_BYTES = 4
 _OFFSET_BYTES = 8
 _TRAILER_BYTES = {1: 8, 2: 8, 3: 8, 4: 32}
 _METADATA_BYTES_MAX = 16 << 20
-_INT64_MAX = (1 << 63) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkKey:
-    """What a chunk object's name says. Times are milliseconds since the epoch, ``crc`` is that of the whole object."""
-
-    tenant: str
-    fingerprint: int
-    from_ms: int
-    through_ms: int
-    crc: int
-
-    def path(self, *, layout: Literal["flat", "directory"] = "directory", encoded: bool = True) -> str:
-        """The object's path below the root of the store.
-
-        Args:
-            layout: "flat" up to Loki's schema v11, "directory" from v12 on.
-            encoded: Base64, as filesystem stores have it; object stores use the plain key.
-        """
-        head = f"{self.tenant}/{self.fingerprint:x}"
-        tail = f"{self.from_ms:x}:{self.through_ms:x}:{self.crc:x}"
-        if layout == "flat":
-            key = f"{head}:{tail}"
-            return base64.b64encode(key.encode()).decode() if encoded else key
-        return f"{head}/{base64.b64encode(tail.encode()).decode() if encoded else tail}"
-
-    def __str__(self) -> str:
-        return self.path(encoded=False)
-
-
-_TENANT = r"(?P<tenant>(?!\.{1,2}/)[A-Za-z0-9!\-_.*'()]{1,150})"
-_NUMBER = r"(?:0|[1-9a-f][0-9a-f]{0,15})"
-_KEY = re.compile(
-    rf"{_TENANT}/(?P<fingerprint>{_NUMBER})[:/](?P<start>-?{_NUMBER}):(?P<end>-?{_NUMBER})"
-    r":(?P<crc>0|[1-9a-f][0-9a-f]{0,7})"
-)
-
-
-def parse_key(path: str) -> ChunkKey | None:
-    """Read an object's path below the root of a chunk store, whatever its layout, base64 or plain.
-
-    Returns:
-        None when no chunk has such a path: index files, delete requests, the cluster seed, anything else. Only the one
-        spelling that Loki writes is taken, so that ``path`` gives back what was read.
-    """
-    head, slash, name = path.rpartition("/")
-    plain = path
-    if ":" not in name:
-        try:
-            decoded = base64.b64decode(name, validate=True)
-            if base64.b64encode(decoded).decode() != name:
-                return None
-            plain = f"{head}{slash}{decoded.decode('ascii')}"
-        except (binascii.Error, ValueError):
-            return None
-    found = _KEY.fullmatch(plain)
-    if found is None:
-        return None
-    key = ChunkKey(
-        tenant=found["tenant"],
-        fingerprint=int(found["fingerprint"], 16),
-        from_ms=int(found["start"], 16),
-        through_ms=int(found["end"], 16),
-        crc=int(found["crc"], 16),
-    )
-    if not (-_INT64_MAX <= key.from_ms <= _INT64_MAX and -_INT64_MAX <= key.through_ms <= _INT64_MAX):
-        return None
-    layouts: tuple[Literal["flat", "directory"], ...] = ("flat", "directory")
-    spellings = {key.path(layout=layout, encoded=encoded) for layout in layouts for encoded in (True, False)}
-    return key if path in spellings else None
 
 
 def loop_kind() -> Literal["compiled", "plain"]:

@@ -35,7 +35,8 @@ from archiver.errors import (
     Partial,
     TransientError,
 )
-from archiver.neighbours.loki.chunk import DECODED_BYTES_MAX, Chunk, decode, parse_key
+from archiver.neighbours.loki.chunk import DECODED_BYTES_MAX, Chunk, decode
+from archiver.neighbours.loki.key import parse_key
 
 REQUESTS_PREFIX: Final = "index/delete_requests/"
 REQUESTS_BYTES_MAX: Final = 64 << 20
