@@ -19,7 +19,7 @@ import platformdirs
 from archiver.app.keys import make_private, read_private
 from archiver.config import Location, Settings
 from archiver.contracts import Anchor, ObjectStore, StoreFacts
-from archiver.errors import ConfigError, Interrupted, TransientError
+from archiver.errors import ConfigError, Interrupted
 from archiver.ledger.entries import Descriptor, Signer, read_descriptor
 from archiver.ledger.ledger import Ledger, open_ledger
 from archiver.model import Dataset, PolicyAction
@@ -302,22 +302,13 @@ def new_run(settings: Settings, *, jobs: int) -> Iterator[Run]:
     parent = settings.work_dir or Path(tempfile.gettempdir())
     with stoppable() as stop, work_directory(parent) as work_dir:
         policy = retry_policy(settings, stop)
-        started = time.monotonic()
-
-        def again(failures: int, _: TransientError) -> bool:
-            if failures >= policy.attempts_max or time.monotonic() - started > policy.deadline_s * policy.attempts_max:
-                return False
-            policy.sleep(
-                policy.uniform(0.0, min(policy.wait_max_s, policy.wait_first_s * 2.0 ** min(failures - 1, 60)))
-            )
-            return True
-
+        begun_s = policy.clock()
         yield Run(
             name=secrets.token_hex(8),
             work_dir=work_dir,
             jobs=jobs,
             monotonic=time.monotonic,
-            again=again,
+            again=lambda failures, _: policy.again(failures, begun_s=begun_s),
             stop=stop,
         )
 

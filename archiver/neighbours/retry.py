@@ -7,12 +7,11 @@
   - Everything else is raised at once.
   - A listing goes on after the last key that it gave. A stream from ``open`` is not resumed: opening is retried, a
     ``TransientError`` while reading reaches the caller, who alone knows what it did with the first half (a digest
-    half computed, rows half decoded) and starts again from the beginning with ``RetryPolicy.call``.
+    half computed, rows half decoded) and starts again from the beginning: ``operations.steps.run.Run.retried``.
 
 The waits have full jitter, so that several workers that were throttled together do not come back together.
 """
 
-import functools
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
+from typing import BinaryIO, TypeVar
 
 import tenacity
 
@@ -36,7 +35,6 @@ from archiver.errors import (
 )
 from archiver.model import Checkpoint
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -103,11 +101,6 @@ class RetryPolicy:
                 or self.clock() - begun_s + state.upcoming_sleep > self.deadline_s
             )
 
-        def wait(state: tenacity.RetryCallState) -> float:
-            # The exponent is bounded so that a very large attempts_max cannot overflow a float.
-            bound_s = min(self.wait_max_s, self.wait_first_s * 2.0 ** min(state.attempt_number - 1, 60))
-            return self.uniform(0.0, bound_s)
-
         attempts = 0
 
         def watch(state: tenacity.RetryCallState) -> None:
@@ -123,7 +116,7 @@ class RetryPolicy:
         retryer = tenacity.Retrying(
             sleep=self.sleep,
             stop=stop,
-            wait=wait,
+            wait=lambda state: self._wait_s(state.attempt_number),
             retry=tenacity.retry_if_exception_type(retried),
             before=count,
             before_sleep=watch,
@@ -137,6 +130,25 @@ class RetryPolicy:
                 raise
             raise final from error
 
+    def again(self, failures: int, *, begun_s: float) -> bool:
+        """Wait as ``call`` does before a step is begun anew, which is made of many questions.
+
+        Args:
+            failures: In a row.
+            begun_s: When the run began, by ``clock``; it may take a deadline for each attempt.
+
+        Returns:
+            False, at once: the policy is used up.
+        """
+        if failures >= self.attempts_max or self.clock() - begun_s > self.deadline_s * self.attempts_max:
+            return False
+        self.sleep(self._wait_s(failures))
+        return True
+
+    def _wait_s(self, failures: int) -> float:
+        # The exponent is bounded so that a very large attempts_max cannot overflow a float.
+        return self.uniform(0.0, min(self.wait_max_s, self.wait_first_s * 2.0 ** min(failures - 1, 60)))
+
     def _final(
         self, error: ArchiverError, unanswered: list[OutcomeUnknown], attempts: int, elapsed_s: float
     ) -> ArchiverError:
@@ -147,19 +159,6 @@ class RetryPolicy:
         if attempts > 1 and isinstance(error, TransientError | OutcomeUnknown):
             return type(error)(f"{error.message}; {tried}", hint=error.hint)
         return error
-
-
-def retrying(policy: RetryPolicy, function: Callable[P, T], *, repeatable: bool = False) -> Callable[P, T]:
-    """The same function, asked again as the policy says: for a source's scan, started anew from its beginning.
-
-    The function must consume what it reads before it returns; a lazy iterator fails where no retry sees it.
-    """
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        return policy.call(functools.partial(function, *args, **kwargs), repeatable=repeatable)
-
-    return call
 
 
 @dataclass(frozen=True, slots=True)
