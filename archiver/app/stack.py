@@ -32,7 +32,7 @@ from archiver.stack import (
 )
 
 SETTINGS_THAT_NAME_A_TARGET = (
-    "ARCHIVER_PROMETHEUS_URL, ARCHIVER_LOKI_URL, stack.alertmanager.url, stack.compose.files,"
+    "ARCHIVER_PROMETHEUS_URL, ARCHIVER_LOKI_URL, stack.alertmanager.url, stack.compose.file,"
     " stack.log_directories.<name>.path, an S3 store or loki_store, SUPABASE_DB_URL"
 )
 
@@ -93,15 +93,8 @@ def stack_targets(settings: Settings) -> StackTargets:
             ),
         ),
         compose=()
-        if not rules.compose.files
-        else (
-            ComposeTarget(
-                files=rules.compose.files,
-                promise=rules.compose.retention or promised,
-                resolved=rules.compose.resolved,
-                environment_files=rules.compose.env_files,
-            ),
-        ),
+        if rules.compose.file is None
+        else (ComposeTarget(file=rules.compose.file, promise=rules.compose.retention or promised),),
         log_directories=tuple(
             LogDirectoryTarget(
                 path=one.path,

@@ -303,14 +303,10 @@ class AlertmanagerCheckSettings(AccessSettings):
 class ComposeCheckSettings(Section):
     """The compose file that the stack was started with."""
 
-    files: tuple[Path, ...] = Field(
-        (), description="In the order of `docker compose -f`; later ones override earlier ones."
-    )
-    resolved: bool = Field(
-        False, description="They are the output of `docker compose config`: nothing is left to substitute."
-    )
-    env_files: tuple[Path, ...] = Field(
-        (), description="As `docker compose --env-file`. Empty: .env beside the first file, where there is one."
+    file: Path | None = Field(
+        None,
+        description="It, or what `docker compose config` printed of it: that is needed where it takes variables for"
+        " what is looked at, or several files. Unset: not looked at.",
     )
     retention: Duration | None = Field(None, description="Promised. Unset: stack.retention.")
 

@@ -8,7 +8,7 @@ from functools import partial
 import httpx
 
 from archiver.model import Finding, Verdict
-from archiver.stack import alertmanager, compose, logdirs, loki, objectstore, prometheus, supabase
+from archiver.stack import alertmanager, compose, composefile, logdirs, loki, objectstore, prometheus, supabase
 from archiver.stack.targets import (
     Access,
     AlertmanagerTarget,
@@ -47,8 +47,7 @@ def check_stack(
             "alertmanager", alertmanager_target, partial(run.ask_alertmanager, alertmanager_target, targets.compose)
         )
     for compose_target in targets.compose:
-        subject = ", ".join(str(one) for one in compose_target.files)
-        run.contained("compose", subject, (), partial(compose.check, compose_target, run.running()))
+        run.contained("compose", str(compose_target.file), (), partial(compose.check, compose_target, run.running()))
     for directory in targets.log_directories:
         run.contained("logs", str(directory.path), (), partial(logdirs.check, directory, now))
     for bucket in targets.buckets:
@@ -69,7 +68,7 @@ def _alertmanager_flag(targets: tuple[ComposeTarget, ...]) -> str | Unknown | No
         "--data.retention is told by no API", "name the compose file that starts Alertmanager"
     )
     for target in targets:
-        found = compose.alertmanager_flag(compose.read(target))
+        found = compose.alertmanager_flag(composefile.read(target.file))
         if not isinstance(found, Unknown):
             return found
     return found

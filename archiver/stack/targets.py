@@ -107,20 +107,10 @@ class AlertmanagerTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeTarget:
-    """The compose file that the stack was started with.
+    """The compose file that the stack was started with, or what ``docker compose config`` printed of it."""
 
-    Attributes:
-        files: In the order of ``docker compose -f``; later ones override earlier ones.
-        resolved: They are the output of ``docker compose config``: nothing is left to substitute.
-        environment: For the substitution; wins over ``environment_files``.
-        environment_files: As compose reads them; ``.env`` beside the first file unless another one is named.
-    """
-
-    files: tuple[Path, ...]
+    file: Path
     promise: timedelta = PROMISE
-    resolved: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    environment_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

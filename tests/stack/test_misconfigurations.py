@@ -133,7 +133,7 @@ def stack(tmp_path: Path) -> Stack:
         prometheus=(PrometheusTarget(access=Access(url="http://prometheus"), data_directory=data),),
         loki=(LokiTarget(access=Access(url="http://loki")),),
         alertmanager=(AlertmanagerTarget(access=Access(url="http://alertmanager")),),
-        compose=(ComposeTarget(files=(tmp_path / "docker-compose.yml",)),),
+        compose=(ComposeTarget(file=tmp_path / "docker-compose.yml"),),
         log_directories=(LogDirectoryTarget(path=tmp_path / "pm2", logrotate_files=(tmp_path / "logrotate",)),),
         buckets=(
             BucketFacts(

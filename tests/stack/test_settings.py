@@ -41,8 +41,8 @@ username = "me"
 password = "geheim"
 
 [stack.compose]
-files = ["infra/monitoring/docker-compose.yml"]
-env_files = ["prod.env"]
+file = "infra/monitoring/docker-compose.yml"
+retention = "5d"
 
 [stack.log_directories.pm2]
 path = "/var/log/pm2"
@@ -83,7 +83,7 @@ def test_everything_that_can_be_named(tmp_path: Path) -> None:
     assert (loki.promise, loki.tenants) == (10 * DAY, ("bot", "shop"))
     assert loki.chunk_directory == Path("/var/lib/loki/chunks")
     assert (alertmanager.promise, alertmanager.access.username) == (20 * DAY, "me")
-    assert (compose.promise, compose.environment_files) == (20 * DAY, (Path("prod.env"),))
+    assert (compose.promise, compose.file) == (5 * DAY, Path("infra/monitoring/docker-compose.yml"))
     pm2, nginx = found.log_directories
     assert (pm2.promise, pm2.timezone) == (20 * DAY, ZoneInfo("Europe/Berlin"))
     assert (nginx.promise, nginx.patterns) == (7 * DAY, ("*.log", "*.log.*"))
