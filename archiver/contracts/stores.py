@@ -258,10 +258,12 @@ class Anchor(Protocol):
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
         """Replace ``expected`` (None: there is none yet) by ``new``, atomically; durable when this returns.
 
-        Swapping again to the same ``new`` succeeds, so a lost reply is repaired by asking again.
+        Swapping again to the same ``new`` succeeds, so a lost reply is repaired by asking again. It only moves forward:
+        to a number above that of ``expected``, whoever asks.
 
         Raises:
-            Conflict: Something else than ``expected`` or ``new`` stands there. Nothing was changed.
+            Conflict: Something else than ``expected`` or ``new`` stands there, or ``new`` is no step forward. Nothing
+                was changed.
             OutcomeUnknown: No answer came. It may or may not have moved.
         """
         ...

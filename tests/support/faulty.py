@@ -454,7 +454,7 @@ class FaultyAnchor:
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
         with self.faults.call("anchor.swap", new.archive_id), self._lock:
             current = self._checkpoints.get(new.archive_id)
-            if current not in {expected, new}:
+            if current not in {expected, new} or (current not in {None, new} and new.seq <= current.seq):
                 raise Conflict("the anchor stands at something else; it was not moved")
             self._checkpoints[new.archive_id] = new
 

@@ -27,6 +27,25 @@ CREATE TABLE IF NOT EXISTS archiver.archiver_anchor (
 REVOKE ALL ON archiver.archiver_anchor FROM PUBLIC, anon, authenticated, service_role;
 COMMENT ON TABLE archiver.archiver_anchor IS 'archiver: the signed head of each archive''s ledger. Moved by archiver alone; editing it by hand makes every verification fail.';
 
+-- Whoever steals a key of the worker's could put an older, rightly signed head back and so hide that entries were cut off, or
+-- another one beside it so that every verification fails, or make the anchor look fresh. The table itself refuses; only its
+-- owner can take this away.
+CREATE OR REPLACE FUNCTION archiver.anchor_only_forward() RETURNS trigger
+LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    IF NEW.archive_id <> OLD.archive_id OR NEW.seq < OLD.seq
+        OR (NEW.seq = OLD.seq AND (NEW.hash, NEW.signature) <> (OLD.hash, OLD.signature))
+    THEN
+        RAISE EXCEPTION 'archiver: an anchor only moves forward' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    NEW.moved_at := CASE WHEN NEW.seq > OLD.seq THEN clock_timestamp() ELSE OLD.moved_at END;
+    RETURN NEW;
+END
+$$;
+REVOKE ALL ON FUNCTION archiver.anchor_only_forward() FROM PUBLIC;
+CREATE OR REPLACE TRIGGER anchor_only_forward BEFORE UPDATE ON archiver.archiver_anchor
+    FOR EACH ROW EXECUTE FUNCTION archiver.anchor_only_forward();
+
 
 -- The database's clock, how far back open transactions reach, and the settings that text forms depend on. Runs with the
 -- owner's rights to see when others' transactions began; says nothing else about them.
@@ -297,8 +316,8 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 
--- Compare and move: true when `new` stands there afterwards. Without `expected` there must be nothing yet. It never moves
--- back, whoever asks.
+-- Compare and move: true when `new` stands there afterwards. Without `expected` there must be nothing yet. It only moves
+-- forward, whoever asks: neither back nor to another hash of the same number.
 CREATE OR REPLACE FUNCTION public.archiver_anchor_swap(archive text, expected jsonb, new jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
@@ -312,8 +331,9 @@ BEGIN
         UPDATE archiver.archiver_anchor AS a
         SET seq = (new ->> 'seq')::bigint, hash = new ->> 'hash', signature = new ->> 'signature',
             moved_at = clock_timestamp()
-        WHERE a.archive_id = archive AND a.seq <= (new ->> 'seq')::bigint AND (
-            (a.seq, a.hash, a.signature) = ((expected ->> 'seq')::bigint, expected ->> 'hash', expected ->> 'signature')
+        WHERE a.archive_id = archive AND (
+            a.seq < (new ->> 'seq')::bigint AND (a.seq, a.hash, a.signature)
+                = ((expected ->> 'seq')::bigint, expected ->> 'hash', expected ->> 'signature')
             OR (a.seq, a.hash, a.signature) = ((new ->> 'seq')::bigint, new ->> 'hash', new ->> 'signature'));
     END IF;
     RETURN FOUND;

@@ -73,7 +73,7 @@ class FileAnchor:
             with self._locked():
                 text = self._text()
                 current = None if text is None else self._of(new.archive_id, text)
-                if current not in {expected, new}:
+                if current not in {expected, new} or (current not in {None, new} and new.seq <= current.seq):
                     raise Conflict(
                         f"{self.location}: stands at {codec.show(current)}, {codec.show(expected)} was expected; "
                         "the anchor was not moved"

@@ -57,6 +57,25 @@ _NO_DATABASE_WORDS: Final = ("database ",)
 _UNREACHED_WORDS: Final = ("connection to server", "could not translate host name", "timeout expired")
 
 
+_ONLY_FORWARD: Final = (
+    """CREATE OR REPLACE FUNCTION {schema}.anchor_only_forward() RETURNS trigger
+LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    IF NEW.archive_id <> OLD.archive_id OR NEW.seq < OLD.seq
+        OR (NEW.seq = OLD.seq AND (NEW.hash, NEW.signature) <> (OLD.hash, OLD.signature))
+    THEN
+        RAISE EXCEPTION 'archiver: an anchor only moves forward' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    NEW.moved_at := CASE WHEN NEW.seq > OLD.seq THEN clock_timestamp() ELSE OLD.moved_at END;
+    RETURN NEW;
+END
+$$""",
+    """CREATE OR REPLACE TRIGGER anchor_only_forward BEFORE UPDATE ON {table}
+    FOR EACH ROW EXECUTE FUNCTION {schema}.anchor_only_forward()""",
+)
+"""The same guard as in the migrations: a head that was moved is neither set back nor exchanged in place."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresAnchor:
     """One row for each archive in ``<schema>.archiver_anchor``. Each call opens a connection of its own.
@@ -103,6 +122,7 @@ class PostgresAnchor:
             f"CREATE TABLE IF NOT EXISTS {self._table} (\n    {listed}\n)",
             f"REVOKE ALL ON {self._table} FROM PUBLIC",
             f"COMMENT ON TABLE {self._table} IS '{comment}'",
+            *(text.format(schema=_quoted(self.schema), table=self._table) for text in _ONLY_FORWARD),
         )
 
     def install(self) -> None:
@@ -161,7 +181,7 @@ class PostgresAnchor:
         else:
             statement = (
                 f"UPDATE {self._table} SET seq = $2, hash = $3, signature = $4, moved_at = clock_timestamp() "
-                "WHERE archive_id = $1 AND ((seq, hash, signature) = ($5, $6, $7) "
+                "WHERE archive_id = $1 AND ((seq, hash, signature) = ($5, $6, $7) AND seq < $2 "
                 "OR (seq, hash, signature) = ($2, $3, $4)) RETURNING seq"
             )
             values = (*fields, expected.seq, expected.hash, expected.signature)
