@@ -56,6 +56,7 @@ RESTORE_HINT = (
 PACK_SIZE_BYTES_MAX = layout.PACK_ENTRIES * ENTRY_SIZE_BYTES_MAX
 
 
+FORMAT_VERSION_MIN = 1
 PARALLEL_READS = 16
 
 
@@ -260,12 +261,20 @@ def read_descriptor(store: ObjectStore) -> Descriptor:
     if _format_of(data) > FORMAT_VERSION:
         raise _newer_format(f"{store.location}: {layout.DESCRIPTOR}", _format_of(data))
     try:
-        return Descriptor.model_validate_json(data)
+        descriptor = Descriptor.model_validate_json(data)
     except ValidationError as exc:
-        raise IntegrityError(
-            f"{store.location}: {layout.DESCRIPTOR} cannot be understood; nothing was touched",
-            hint="compare it with entry 0 of the ledger, which repeats it under a signature",
-        ) from exc
+        raise _altered_descriptor(store, "cannot be understood") from exc
+    # Written once, in one form: a member twice, another spacing or number is somebody else's hand.
+    if encode_descriptor(descriptor) != data or descriptor.format < FORMAT_VERSION_MIN:
+        raise _altered_descriptor(store, "is not in the form in which it was written")
+    return descriptor
+
+
+def _altered_descriptor(store: ObjectStore, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"{store.location}: {layout.DESCRIPTOR} {what}; nothing was touched",
+        hint="compare it with entry 0 of the ledger, which repeats it under a signature",
+    )
 
 
 def _format_of(data: bytes) -> int:

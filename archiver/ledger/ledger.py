@@ -8,7 +8,6 @@ from pathlib import Path
 from archiver import layout
 from archiver.contracts import Anchor, ObjectStore
 from archiver.errors import ConfigError, Conflict, IntegrityError, LedgerBroken, ObjectExists, ObjectMissing
-from archiver.ledger.cache import EntryCache
 from archiver.ledger.chain import check_signature, named, read_chain
 from archiver.ledger.entries import (
     ENTRY_SIZE_BYTES_MAX,
@@ -18,6 +17,7 @@ from archiver.ledger.entries import (
     SignedEntry,
     Signer,
     check_checkpoint,
+    decode_entry,
     encode_entry,
     read_descriptor,
     sha256_hex,
@@ -25,7 +25,11 @@ from archiver.ledger.entries import (
 )
 from archiver.ledger.fold import check_next, fold
 from archiver.ledger.holdings import Holdings
+from archiver.ledger.memory import EntryCache, Memory, forgotten
 from archiver.model import ZERO_HASH, AnchorAdopted, Checkpoint, Entry, Event, Initialised
+
+ANCHOR_BEHIND_ENTRIES_MAX = 1
+"""How far an anchor can honestly be behind: a run died between entry and swap, and the next completes that first."""
 
 
 class Ledger:
@@ -54,6 +58,7 @@ class Ledger:
         self._now = now
         self._cache = cache
         self._unpacked: list[SignedEntry] = []
+        self._uncached: list[SignedEntry] = []
         self._checkpoint: Checkpoint | None = None
         self.holdings = Holdings()
         self.head: SignedEntry | None = None
@@ -70,33 +75,33 @@ class Ledger:
             # The anchor first: what is appended between the two reads makes the ledger longer than the anchor says,
             # which is no contradiction; the other way round it would look as if its end had been cut off.
             self._checkpoint = self._read_anchor()
-            fresh = list(read_chain(self.store, self.descriptor, tip=self._checkpoint, after=self.head))
-            self._accept(fresh)
-            if self._cache is not None:
-                self._cache.extend(fresh)
             try:
+                self._accept(self._read_new())
                 self._reconcile_anchor()
             except Conflict:
+                if self.descriptor.ordering == "anchor":
+                    # What was read last may be the entry that lost.
+                    self._forget()
                 continue
+            self._remember()
             return self.head is not before
         raise Conflict(f"{self.store.location}: other runs append faster than this one can read; nothing was appended")
 
     def load(self) -> None:
         """Read the whole chain, from the cache as far as that reaches, and check it against the anchor."""
         cached = self._cache.load() if self._cache is not None else []
-        if cached:
+        if self._cache is not None and cached:
             try:
                 self._accept(cached)
-                self._check_end()
-                self.refresh()
             except IntegrityError:
-                # The cache may be another archive's or damaged in a way that its own chain does not show.
-                # Only the store's word counts: forget it and read everything again.
-                if self._cache is not None:
-                    self._cache.discard()
+                # Damaged in a way that its own chain does not show: only the store's word counts.
+                self._cache.discard()
                 self._forget()
             else:
-                return
+                # Signed by the archive's key, so it was part of the archive: it is never dropped in silence.
+                self._uncached.clear()
+                if not self._is_in_store(cached[-1]):
+                    raise forgotten(cached[-1], where=self.store.location, path=self._cache.path)
         self.refresh()
         if self.head is None:
             raise LedgerBroken(
@@ -104,17 +109,56 @@ class Ledger:
                 hint="run `archiver init` again if it was interrupted; else restore ledger/ from a copy",
             )
 
-    def _check_end(self) -> None:
-        """Compare the cache's last entry with the store's: everything that is appended builds on it."""
-        assert self.head is not None
-        hashed = self.head.hash if self.descriptor.ordering == "anchor" else ""
-        key = layout.entry_key(self.head.entry.seq, hashed)
+    def _is_in_store(self, signed: SignedEntry) -> bool:
+        """Whether the store still has an entry: everything that is appended builds on the last one."""
+        hashed = signed.hash if self.descriptor.ordering == "anchor" else ""
+        key = layout.entry_key(signed.entry.seq, hashed)
         try:
-            same = self.store.read(key, size_bytes_max=ENTRY_SIZE_BYTES_MAX) == self.head.data
+            return self.store.read(key, size_bytes_max=ENTRY_SIZE_BYTES_MAX) == signed.data
         except ObjectMissing:
-            same = False
-        if not same:
-            raise LedgerBroken(f"{key} is not what was read before")
+            return False
+
+    def _read_new(self) -> list[SignedEntry]:
+        """The entries after the head, as far as they count.
+
+        Raises:
+            Conflict: The anchor has moved on meanwhile; read again.
+        """
+        tip = self._checkpoint
+        if self.descriptor.ordering == "anchor" and tip is not None and self._is_signed_beyond(tip):
+            if self._read_anchor() != tip:
+                raise Conflict(f"{self.store.location}: other runs append; read again")
+            # Nobody appends to an entry that does not count, so the anchor was set back. What follows it counted once.
+            tip = None
+        if tip is not None and self.head is not None and tip.seq < self.head.entry.seq:
+            tip = None
+        return list(read_chain(self.store, self.descriptor, tip=tip, after=self.head))
+
+    def _is_signed_beyond(self, tip: Checkpoint) -> bool:
+        """Whether the archive's key signed an entry more than one after the anchor's."""
+        last = layout.entry_key(tip.seq + ANCHOR_BEHIND_ENTRIES_MAX).removesuffix(".json") + "~"
+        for ref in self.store.list(layout.LEDGER_PREFIX, after=last):
+            parsed = layout.parse_entry_key(ref.key)
+            if parsed is None or not parsed.digest:
+                continue
+            # What is not of this archive's making is passed over; `verify` names it.
+            with contextlib.suppress(IntegrityError, ConfigError, ObjectMissing):
+                signed = decode_entry(self.store.read(ref.key, size_bytes_max=ENTRY_SIZE_BYTES_MAX), where=ref.key)
+                check_signature(signed, self.descriptor.public_key, where=ref.key)
+                return True
+        return False
+
+    def _remember(self) -> None:
+        """Keep what counts for the next run: where the anchor orders writers, an entry beyond it may still lose."""
+        if self._cache is None:
+            return
+        if self.descriptor.ordering == "anchor":
+            reach = -1 if self._checkpoint is None else self._checkpoint.seq
+        else:
+            reach = len(self._uncached) and self._uncached[-1].entry.seq
+        kept = [signed for signed in self._uncached if signed.entry.seq <= reach]
+        self._cache.extend(kept)
+        self._uncached = self._uncached[len(kept) :]
 
     def append(self, events: Iterable[Event]) -> Entry:
         """Commit events as the next entry. Every object that they name must be durable already.
@@ -185,8 +229,7 @@ class Ledger:
 
     def _appended(self, entries: list[SignedEntry]) -> None:
         self._accept(entries)
-        if self._cache is not None:
-            self._cache.extend(entries)
+        self._remember()
         self._pack()
 
     def _accept(self, entries: list[SignedEntry]) -> None:
@@ -198,6 +241,7 @@ class Ledger:
             self._check_genesis(entries[0])
         self.holdings = fold((signed.entry for signed in entries), self.holdings)
         self.head = last
+        self._uncached += entries
         self._unpacked = [
             signed
             for signed in [*self._unpacked, *entries]
@@ -219,7 +263,7 @@ class Ledger:
             )
 
     def _forget(self) -> None:
-        self.holdings, self.head, self._unpacked, self._checkpoint = Holdings(), None, [], None
+        self.holdings, self.head, self._unpacked, self._uncached, self._checkpoint = Holdings(), None, [], [], None
 
     @property
     def is_anchored(self) -> bool:
@@ -264,7 +308,13 @@ class Ledger:
                 f" {self.store.location} has another entry there; nothing was done",
                 hint="the ledger was replaced; restore it from a copy",
             )
-        if self._signer is not None:
+        if self._signer is None:
+            return
+        if standing is not None and standing.seq < head.entry.seq - ANCHOR_BEHIND_ENTRIES_MAX:
+            # Every run completes the anchor before it appends, so this one was set back. An entry says so for ever and
+            # moves the anchor with it; deletions wait for a person.
+            self.append([AnchorAdopted(found_seq=standing.seq)])
+        else:
             checkpoint = sign_checkpoint(
                 Checkpoint(archive_id=self.descriptor.archive_id, seq=head.entry.seq, hash=head.hash), self._signer
             )
@@ -303,17 +353,20 @@ def open_ledger(
     run: str,
     now: Callable[[], datetime],
     cache_dir: Path | None = None,
+    archive_id: str = "",
 ) -> Ledger:
     """Open an archive's ledger at its head, completing an anchor that a run left behind.
 
     Args:
         anchor: None only for reading a copy.
         signer: None only for reading.
-        cache_dir: Where entries are kept between runs; None reads everything from the store.
+        cache_dir: What this machine remembers between runs; None reads everything from the store.
+        archive_id: The archive that the settings name; empty: the one that this machine knows by its key, if any.
 
     Raises:
         ConfigError: No archive here, of a newer format, or the private key is another archive's.
-        LedgerBroken: The ledger contradicts itself or its anchor.
+        IntegrityError: Another archive stands there than the settings name, or this machine remembers.
+        LedgerBroken: The ledger contradicts itself, its anchor, or what this machine has seen of it.
     """
     descriptor = read_descriptor(store)
     if signer is not None and signer.public_key != descriptor.public_key:
@@ -324,7 +377,9 @@ def open_ledger(
         )
     if anchor is None and descriptor.ordering == "anchor" and signer is not None:
         raise ConfigError(f"{store.location}: only its anchor orders the writers, and none is set; nothing was touched")
-    cache = EntryCache(cache_dir / descriptor.archive_id / "ledger.ndjson") if cache_dir is not None else None
-    ledger = Ledger(store, anchor, descriptor, signer=signer, run=run, now=now, cache=cache)
+    memory = Memory(cache_dir, archive_id=archive_id)
+    memory.check(descriptor, where=store.location)
+    ledger = Ledger(store, anchor, descriptor, signer=signer, run=run, now=now, cache=memory.entries(descriptor))
     ledger.load()
+    memory.note(descriptor)
     return ledger

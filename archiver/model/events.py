@@ -283,12 +283,16 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorAdopted:
-    """The anchor was empty though the ledger was not, and was set to this entry: nobody vouches for what came before.
+    """The anchor was empty, or set back, and was moved to this entry: nobody vouches for what came before.
 
     Deletions are refused until a person has confirmed one.
+
+    Attributes:
+        found_seq: The entry that the anchor stood at, more than one behind the head; None: it was empty.
     """
 
     kind: Literal["anchor_adopted"] = "anchor_adopted"
+    found_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
