@@ -447,6 +447,7 @@ def test_a_row_that_row_level_security_hides_is_not_a_missing_one(dsn: str, role
         ],
         [
             "ALTER TABLE archiver.archiver_anchor DROP CONSTRAINT archiver_anchor_seq_check",
+            "DROP TRIGGER anchor_only_forward ON archiver.archiver_anchor",
             "UPDATE archiver.archiver_anchor SET seq = -1",
         ],
     ],

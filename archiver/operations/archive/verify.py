@@ -1,10 +1,13 @@
 """Verify: the archive against its ledger, the ledger against its signatures and its anchor. Repairs nothing.
 
-Everything is read from the store itself, never from a cache: every entry, every pack, every segment.
+Everything is read from the store itself, never from a cache: every entry, every pack, every segment. Whatever lies in
+the store beside them is named: an object that no entry names is no part of the archive, wherever it lies. What this
+machine remembers of the archive is only asked whether store and anchor once reached further.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,12 +19,20 @@ from archiver import layout
 from archiver.contracts import Anchor, ObjectStore, PendingUpload
 from archiver.errors import AccessDenied, IntegrityError, Interrupted, LedgerBroken, ObjectMissing
 from archiver.ledger.chain import check_signature, read_chain
-from archiver.ledger.entries import PACK_SIZE_BYTES_MAX, Descriptor, SignedEntry, check_checkpoint, read_descriptor
+from archiver.ledger.entries import (
+    PACK_SIZE_BYTES_MAX,
+    Descriptor,
+    SignedEntry,
+    check_checkpoint,
+    read_descriptor,
+)
 from archiver.ledger.fold import fold
 from archiver.ledger.holdings import HeldSegment, Holdings
-from archiver.ledger.ledger import Ledger
+from archiver.ledger.ledger import ANCHOR_BEHIND_ENTRIES_MAX, Ledger
+from archiver.ledger.memory import Memory, forgotten
 from archiver.model import Checkpoint, ChunksWaiting, Event, Initialised, SchemaChanged, Segment, Verified
-from archiver.operations.archive.sweep import lying_objects, named_keys
+from archiver.operations.archive.strays import find_strays
+from archiver.operations.archive.sweep import named_keys
 from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.fetch import fetch_segment, fetched
 from archiver.operations.steps.run import Run
@@ -51,7 +62,9 @@ class VerifyReceipt:
     """What a verification found.
 
     Attributes:
-        litter: Objects that no entry names: not data, but they may hold personal data.
+        litter: Objects that no entry names, wherever they lie: not data, but they may hold personal data.
+        overdue: Those of them that are older than the grace time: no run can still be about to name them.
+        witnesses: Ledger entries that lost a race, genuine and left where they are: they hold no row.
         uploads: Uploads and temporary files that nobody finished; None where these credentials may not list them.
         anchor: The anchor's checkpoint; None on a copy without it.
         skipped: Segments outside of what was asked for.
@@ -69,6 +82,8 @@ class VerifyReceipt:
     size_bytes: int = 0
     problems: list[Problem] = field(default_factory=list)
     litter: list[str] = field(default_factory=list)
+    overdue: list[str] = field(default_factory=list)
+    witnesses: list[str] = field(default_factory=list)
     uploads: list[PendingUpload] | None = field(default_factory=list)
     recorded_seq: int | None = None
 
@@ -119,12 +134,17 @@ def verify(
     scope: VerifyScope,
     run: Run,
     progress: VerifyProgress,
+    litter_before: datetime | None = None,
+    memory: Memory | None = None,
 ) -> tuple[VerifyReceipt, Holdings]:
     """Check a whole archive.
 
     Args:
         anchor: None for a copy; then only the chain itself says that its end is the end.
         public_key: The one that was handed over out of band, as hex; None trusts the archive's own.
+        litter_before: What no entry names is overdue when it was written before this, by the store's clock; None:
+            always, as in a copy, which no run is at work on.
+        memory: What this machine has seen of the archive; None on one that never saw it.
 
     Returns:
         The receipt, and the holdings of the chain as far as it is sound.
@@ -145,19 +165,26 @@ def verify(
             )
         )
         return receipt, Holdings()
+    remembered = None if memory is None else _remembered(memory, descriptor, store, receipt)
     # Before the ledger: what a run names meanwhile is not taken for litter.
-    lying, receipt.uploads = lying_objects(store), _pending_uploads(store)
+    lying, receipt.uploads = {ref.key: ref for ref in store.list("")}, _pending_uploads(store)
     checkpoint = _read_anchor(anchor, descriptor, receipt)
     chain, is_readable = _read_ledger(store, descriptor, checkpoint, receipt, run)
     holdings, schemas, is_sound = _fold(chain, receipt)
     if is_readable:
         _check_anchor(anchor, checkpoint, chain, receipt)
+        _check_remembered(memory, remembered, chain, store, receipt)
     _check_packs(store, chain, receipt, is_readable=is_readable)
     _check_segments(store, holdings, schemas, receipt, depth=depth, scope=scope, run=run, progress=progress)
     _check_chunk_objects(store, holdings, receipt)
     _forgive_replaced(store, descriptor, anchor, holdings, receipt)
     if is_readable and is_sound:
-        receipt.litter = sorted(lying.keys() - named_keys(holdings) - _superseded(chain))
+        superseded = _superseded(chain)
+        _check_digest_names(store, sorted(superseded & lying.keys()), receipt)
+        _say_strays(store, descriptor, anchor, chain, lying.keys() - named_keys(holdings) - superseded, receipt)
+        receipt.overdue = [
+            key for key in receipt.litter if litter_before is None or lying[key].modified_at < litter_before
+        ]
     else:
         _say_what_cannot_be_told(store, holdings, receipt)
     receipt.problems.sort(key=lambda problem: problem.subject)
@@ -315,24 +342,91 @@ def _superseded(chain: Iterable[SignedEntry]) -> set[str]:
     }
 
 
+def _say_strays(
+    store: ObjectStore,
+    descriptor: Descriptor,
+    anchor: Anchor | None,
+    chain: Sequence[SignedEntry],
+    unnamed: AbstractSet[str],
+    receipt: VerifyReceipt,
+) -> None:
+    strays = find_strays(store, descriptor, chain, unnamed)
+    receipt.litter, receipt.witnesses = list(strays.litter), list(strays.witnesses)
+    standing = anchor.read(descriptor.archive_id) if anchor is not None and strays.beyond else None
+    for seq, key in strays.beyond:
+        if standing is not None and standing.seq >= seq - ANCHOR_BEHIND_ENTRIES_MAX:
+            continue  # appended since the ledger was read
+        receipt.problems.append(
+            Problem(
+                subject=key,
+                fact=f"is signed by the archive's key and follows entry {len(chain) - 1}, where the ledger ends: it"
+                " counted once, and the anchor was set back",
+                hint="compare the head with the last report; the next run that writes completes the ledger, says so in"
+                " an entry, and deletions wait until a person has confirmed one",
+            )
+        )
+
+
+def _check_digest_names(store: ObjectStore, keys: Iterable[str], receipt: VerifyReceipt) -> None:
+    """Objects that no entry needs any more and whose names are their digests: they must still say what they said."""
+    for key in keys:
+        said = key.rpartition("/")[2].partition(".")[0]
+        _check_digest(store, key, said, receipt, missing_is_problem=False)
+
+
+def _remembered(
+    memory: Memory, descriptor: Descriptor, store: ObjectStore, receipt: VerifyReceipt
+) -> SignedEntry | None:
+    try:
+        memory.check(descriptor, where=store.location)
+    except IntegrityError as exc:
+        receipt.problems.append(Problem(subject=layout.DESCRIPTOR, fact=exc.message, hint=exc.hint))
+        return None
+    return memory.head(descriptor)
+
+
+def _check_remembered(
+    memory: Memory | None,
+    remembered: SignedEntry | None,
+    chain: Sequence[SignedEntry],
+    store: ObjectStore,
+    receipt: VerifyReceipt,
+) -> None:
+    if memory is None or remembered is None or memory.directory is None:
+        return
+    seq = remembered.entry.seq
+    if seq >= len(chain) or chain[seq].hash != remembered.hash:
+        path = memory.directory / receipt.archive_id / "ledger.ndjson"
+        problem = forgotten(remembered, where=store.location, path=path)
+        receipt.problems.append(Problem(subject=layout.entry_key(seq), fact=problem.message, hint=problem.hint))
+
+
 def _check_chunk_objects(store: ObjectStore, holdings: Holdings, receipt: VerifyReceipt) -> None:
     """Lists of Loki's chunks and the bytes of unsound ones: small objects, read whole whatever was asked for."""
     for dataset in holdings.datasets.values():
         chunks = dataset.chunks
         named = chunks.lists()
+        released = {layout.quarantine_key(dataset.name, sha256): sha256 for sha256 in chunks.released}
         named |= {event.key: event.sha256 for event in chunks.quarantined.values()}
-        for key, sha256 in sorted(named.items()):
-            digest = hashlib.sha256()
-            try:
-                with store.open(key) as stream:
-                    while block := stream.read(READ_BYTES):
-                        digest.update(block)
-            except ObjectMissing:
-                receipt.problems.append(Problem(subject=key, fact="the ledger names it, the store does not have it"))
-                continue
-            if digest.hexdigest() != sha256:
-                fact = f"ledger says SHA-256 {sha256[:16]}…, the object has {digest.hexdigest()[:16]}…"
-                receipt.problems.append(Problem(subject=key, fact=fact))
+        for key, sha256 in sorted((named | released).items()):
+            _check_digest(store, key, sha256, receipt, missing_is_problem=key not in released)
+
+
+def _check_digest(
+    store: ObjectStore, key: str, sha256: str, receipt: VerifyReceipt, *, missing_is_problem: bool
+) -> None:
+    digest = hashlib.sha256()
+    try:
+        with store.open(key) as stream:
+            while block := stream.read(READ_BYTES):
+                digest.update(block)
+    except ObjectMissing:
+        if missing_is_problem:
+            receipt.problems.append(Problem(subject=key, fact="the ledger names it, the store does not have it"))
+        return
+    if digest.hexdigest() != sha256:
+        fact = f"ledger says SHA-256 {sha256[:16]}…, the object has {digest.hexdigest()[:16]}…"
+        receipt.problems.append(Problem(subject=key, fact=fact))
 
 
 def _check_anchor(
@@ -346,6 +440,16 @@ def _check_anchor(
                 subject=anchor.location,
                 fact=f"knows entry {checkpoint.seq}, the ledger ends with entry {len(chain) - 1}: its end was cut off",
                 hint="restore the missing entries from a copy",
+            )
+        )
+    elif checkpoint.seq < len(chain) - 1 - ANCHOR_BEHIND_ENTRIES_MAX and anchor.read(receipt.archive_id) == checkpoint:
+        receipt.problems.append(
+            Problem(
+                subject=anchor.location,
+                fact=f"stands at entry {checkpoint.seq}, the ledger ends with entry {len(chain) - 1}: every run"
+                " completes the anchor before it appends, so it was set back",
+                hint="find out who moved it, or which backup its database was restored from; the next run that writes"
+                " moves it on, says so in an entry, and deletions wait until a person has confirmed one",
             )
         )
     elif chain[checkpoint.seq].hash != checkpoint.hash:
@@ -365,7 +469,7 @@ def _check_packs(
     for ref in store.list(layout.PACK_PREFIX):
         pack = layout.parse_pack_key(ref.key)
         if pack is None or (pack.last >= len(chain) and not is_readable):
-            # It may hold the only sound copy of the entry that is not.
+            # Litter; or it may hold the only sound copy of the entry that is not.
             continue
         want = b"".join(signed.data + b"\n" for signed in chain[pack.first : pack.last + 1])
         found = store.read(ref.key, size_bytes_max=PACK_SIZE_BYTES_MAX)
