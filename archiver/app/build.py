@@ -1,4 +1,7 @@
-"""The only file that sees adapters and operations together, and the only one that reads a clock."""
+"""The only file that builds adapters, and the only one that reads a clock.
+
+An adapter is imported when it is chosen: the libraries of those that are not would be most of a command's start.
+"""
 
 import os
 import secrets
@@ -7,38 +10,33 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from archiver.app.keys import make_private, read_private
 from archiver.config import Location, Settings
 from archiver.contracts import Anchor, ObjectStore, StoreFacts
 from archiver.errors import ConfigError, Interrupted
 from archiver.ledger.entries import Descriptor, Signer, read_descriptor
-from archiver.ledger.ledger import Ledger, open_ledger
-from archiver.model import Dataset, PolicyAction
-from archiver.neighbours.dataapi.anchor import SupabaseAnchor
-from archiver.neighbours.dataapi.client import DataApi
-from archiver.neighbours.dataapi.source import PostgrestSource
 from archiver.neighbours.local.anchor import FileAnchor
-from archiver.neighbours.local.runlock import run_lock
 from archiver.neighbours.local.store import LocalStore
 from archiver.neighbours.local.workdir import work_directory
-from archiver.neighbours.postgres.anchor import PostgresAnchor
-from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.retry import RetryingAnchor, RetryingStore, RetryPolicy
-from archiver.neighbours.s3.store import S3Options, S3Store
 from archiver.operations.archive.init import InitReceipt, holds_archive, initialise
 from archiver.operations.steps.run import Run
-from archiver.privacy import KEY_BYTES, PrivacyKey
 
-LOCK_POLL_S = 0.2
+if TYPE_CHECKING:
+    from archiver.neighbours.dataapi.anchor import SupabaseAnchor
+    from archiver.neighbours.dataapi.client import DataApi
+    from archiver.neighbours.dataapi.source import PostgrestSource
+    from archiver.neighbours.postgres.anchor import PostgresAnchor
+    from archiver.neighbours.postgres.source import PostgresSource
 
 
 def now() -> datetime:
@@ -87,6 +85,8 @@ def build_store(settings: Settings, *, conditional: bool = True) -> ObjectStore:
     place = store_location(settings)
     if place.kind == "file" and place.path is not None:
         return LocalStore(place.path)
+    from archiver.neighbours.s3.store import S3Options, S3Store
+
     secret = settings.aws_secret_access_key
     token = settings.aws_session_token
     options = S3Options(
@@ -111,7 +111,7 @@ def build_store(settings: Settings, *, conditional: bool = True) -> ObjectStore:
     return S3Store(options, conditional=conditional)
 
 
-def build_anchor(settings: Settings) -> FileAnchor | PostgresAnchor | SupabaseAnchor:
+def build_anchor(settings: Settings) -> "FileAnchor | PostgresAnchor | SupabaseAnchor":
     """The archive's anchor, without retries.
 
     Raises:
@@ -126,11 +126,15 @@ def build_anchor(settings: Settings) -> FileAnchor | PostgresAnchor | SupabaseAn
     if place.kind == "file" and place.path is not None:
         return FileAnchor(place.path)
     if place.kind == "supabase":
+        from archiver.neighbours.dataapi.anchor import SupabaseAnchor
+
         return SupabaseAnchor(_data_api(settings, "the anchor `supabase`"))
+    from archiver.neighbours.postgres.anchor import PostgresAnchor
+
     return PostgresAnchor(_database_url(settings, "the anchor `postgres`"), settings.postgres.anchor_schema)
 
 
-def build_source(settings: Settings, stop: threading.Event | None = None) -> PostgresSource | PostgrestSource:
+def build_source(settings: Settings, stop: threading.Event | None = None) -> "PostgresSource | PostgrestSource":
     """The database that the datasets are read from: through SUPABASE_DB_URL where it is set, else the data API.
 
     Args:
@@ -146,11 +150,15 @@ def build_source(settings: Settings, stop: threading.Event | None = None) -> Pos
             hint="set it in the environment, in .env or in a secrets directory: postgresql://user:password@host:5432/db",
         )
     if settings.supabase_db_url is None:
+        from archiver.neighbours.dataapi.source import PostgrestSource
+
         return PostgrestSource(
             _data_api(settings, "reading the datasets"),
             policy=retry_policy(settings, stop or threading.Event()),
             settle_margin=settings.export.settle_margin,
         )
+    from archiver.neighbours.postgres.source import PostgresSource
+
     return PostgresSource(
         settings.supabase_db_url.get_secret_value(),
         connect_timeout_s=settings.postgres.connect_timeout_s,
@@ -168,7 +176,9 @@ def key_warning(settings: Settings) -> str:
     return _data_api(settings, "").warning
 
 
-def _data_api(settings: Settings, what: str) -> DataApi:
+def _data_api(settings: Settings, what: str) -> "DataApi":
+    from archiver.neighbours.dataapi.client import DataApi
+
     if settings.supabase_url is None or settings.supabase_secret_key is None:
         missing = "SUPABASE_URL" if settings.supabase_url is None else "SUPABASE_SECRET_KEY"
         raise ConfigError(
@@ -192,83 +202,6 @@ def _database_url(settings: Settings, what: str) -> str:
             hint="set it in the environment, in .env or in a secrets directory: postgresql://user:password@host:5432/db",
         )
     return settings.supabase_db_url.get_secret_value()
-
-
-# ── The private key ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def load_signer(settings: Settings) -> Signer:
-    """Read the private key.
-
-    Raises:
-        ConfigError: It is not set, not there, not a key, or readable by others.
-    """
-    path = settings.signing_key_file
-    if path is None:
-        raise ConfigError(
-            "the setting `signing_key_file` (ARCHIVER_SIGNING_KEY_FILE) is not set; nothing was touched",
-            hint="`archiver init` makes the key and writes the setting",
-        )
-    lost = "restore it from its copy; without it nothing can be added to the archive"
-    return Signer.from_pem(read_private(path, "private key", lost=lost), where=str(path))
-
-
-def make_signer(path: Path) -> tuple[Signer, bool]:
-    """Read the key at a path, or make one there with mode 0600, durably. Says whether it was made.
-
-    Raises:
-        ConfigError: What stands there is no key.
-        LocalResourceError: It cannot be written.
-    """
-    if path.exists():
-        return Signer.from_pem(path.read_bytes(), where=str(path)), False
-    signer = Signer.generate()
-    make_private(path, signer.to_pem(), "private key")
-    return signer, True
-
-
-def load_privacy_key(settings: Settings, what: str) -> PrivacyKey:
-    """Read the privacy key.
-
-    Args:
-        what: What needs it, for the message.
-
-    Raises:
-        ConfigError: It is not set, not there, not a key, or readable by others.
-    """
-    path = settings.privacy_key_file
-    if path is None:
-        raise ConfigError(
-            f"{what} needs the setting `privacy_key_file` (ARCHIVER_PRIVACY_KEY_FILE), which is not set; nothing was"
-            " touched",
-            hint="`archiver init` makes the key and writes the setting",
-        )
-    lost = "restore it from its copy: digests made with it cannot be made again without it"
-    return PrivacyKey.from_text(read_private(path, "privacy key", lost=lost), where=str(path))
-
-
-def policy_key(settings: Settings, datasets: Iterable[Dataset]) -> PrivacyKey | None:
-    """The privacy key, when a column policy of some dataset writes digests.
-
-    Raises:
-        ConfigError: As ``load_privacy_key``.
-    """
-    asking = [dataset.name for dataset in datasets if PolicyAction.HMAC in dataset.policies.values()]
-    return load_privacy_key(settings, f"datasets.{asking[0]}.columns asks for hmac and") if asking else None
-
-
-def make_privacy_key(path: Path) -> tuple[PrivacyKey, bool]:
-    """Read the privacy key at a path, or make one there with mode 0600, durably. Says whether it was made.
-
-    Raises:
-        ConfigError: What stands there is no key.
-        LocalResourceError: It cannot be written.
-    """
-    if path.exists():
-        return PrivacyKey.from_text(path.read_bytes(), where=str(path)), False
-    key = PrivacyKey(secrets.token_bytes(KEY_BYTES))
-    make_private(path, key.to_text(), "privacy key")
-    return key, True
 
 
 # ── Runs ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -339,44 +272,6 @@ def open_neighbours(settings: Settings, run: Run) -> Neighbours:
 def cache_dir(settings: Settings) -> Path:
     """Where ledger entries are kept between runs."""
     return settings.cache_dir or Path(platformdirs.user_cache_dir("archiver"))
-
-
-def open_for_writing(settings: Settings, run: Run) -> Ledger:
-    """Open the archive's ledger with its private key; completes an anchor that a run left behind."""
-    signer = load_signer(settings)
-    neighbours = open_neighbours(settings, run)
-    return open_ledger(
-        neighbours.store, neighbours.anchor, signer=signer, run=run.name, now=now, cache_dir=cache_dir(settings)
-    )
-
-
-@contextmanager
-def writing(settings: Settings, run: Run, *, wait: bool) -> Iterator[Ledger]:
-    """The archive's ledger, open for writing, while no other run of this machine writes to it.
-
-    Args:
-        wait: For another run's end; otherwise it is refused.
-
-    Raises:
-        Conflict: Another run is at work.
-    """
-    signer = load_signer(settings)
-    neighbours = open_neighbours(settings, run)
-    place = cache_dir(settings)
-
-    def again() -> bool:
-        return wait and not run.stop.wait(LOCK_POLL_S)
-
-    with run_lock(place / neighbours.descriptor.archive_id / "run.lock", wait=again):
-        yield open_ledger(neighbours.store, neighbours.anchor, signer=signer, run=run.name, now=now, cache_dir=place)
-
-
-def open_for_reading(settings: Settings, run: Run) -> Ledger:
-    """Open the archive's ledger without its private key; moves nothing."""
-    neighbours = open_neighbours(settings, run)
-    return open_ledger(
-        neighbours.store, neighbours.anchor, signer=None, run=run.name, now=now, cache_dir=cache_dir(settings)
-    )
 
 
 def begin_archive(settings: Settings, make_keys: Callable[[], Signer], run: Run) -> InitReceipt:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from archiver.app import build as wiring
+from archiver.app import keys
 from archiver.config import Settings
 from archiver.contracts import Purgeable
 from archiver.errors import Refused
@@ -60,7 +61,7 @@ def subject_digest(settings: Settings) -> Callable[[str], str] | None:
     """The digest that holds on persons use; None when no privacy key is set."""
     if settings.privacy_key_file is None:
         return None
-    return wiring.load_privacy_key(settings, "finding persons on hold").digest
+    return keys.load_privacy_key(settings, "finding persons on hold").digest
 
 
 def refusals(

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from archiver import __version__, layout
 from archiver.app import build as wiring
+from archiver.app import keys
 from archiver.app import stack as wiring_stack
 from archiver.config import Location, Settings, contradictions, secret_files
 from archiver.config.consistency import LOCAL_HOSTS, Contradiction
@@ -66,7 +67,7 @@ from archiver.neighbours.postgres.exam import PostgresExam
 from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.retry import RetryPolicy
 from archiver.neighbours.s3.store import S3Store
-from archiver.privacy import archived_schema
+from archiver.privacy.columns import archived_schema
 from archiver.stack.web import Server, open_client
 from archiver.stack.words import Unknown
 
@@ -250,7 +251,7 @@ class _Exam:
 
     def of_privacy_key(self) -> Iterator[Diagnosis]:
         if self.settings.privacy_key_file is not None:
-            key = wiring.load_privacy_key(self.settings, "doctor")
+            key = keys.load_privacy_key(self.settings, "doctor")
             yield ok("key.privacy", str(self.settings.privacy_key_file), f"readable by nobody else: {key.fingerprint}")
 
     # ── The archive ────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,7 +282,7 @@ class _Exam:
         )
 
     def of_signing_key(self) -> Iterator[Diagnosis]:
-        signer = wiring.load_signer(self.settings)
+        signer = keys.load_signer(self.settings)
         path = str(self.settings.signing_key_file)
         if self.descriptor is None:
             yield ok("key.signing", path, "readable by nobody else; there is no archive to compare it with")
@@ -401,7 +402,7 @@ class _Exam:
     def of_policies(self, dataset: Dataset, subject: str, schema: TableSchema) -> Diagnosis:
         """Whether what is asked of columns can be done to these."""
         try:
-            archived = archived_schema(dataset, schema, wiring.policy_key(self.settings, [dataset]))
+            archived = archived_schema(dataset, schema, keys.policy_key(self.settings, [dataset]))
         except ArchiverError as error:
             return of_error("database.policies", subject, error)
         done = ", ".join(f"{one.column} {one.action.value}" for one in archived.policies)

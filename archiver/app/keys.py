@@ -1,4 +1,6 @@
-"""Files that hold a key: read only when nobody else may read them, made once, with mode 0600, durably.
+"""The private key and the privacy key, and the files that hold them.
+
+A file is read only when nobody else may read it, and made once, with mode 0600, durably.
 
 "Nobody else" is libpq's rule: mode 0600 where the file is ours, and 0640 where it is root's, because systemd's
 credentials and Kubernetes' secrets are root's files that our group, or an access list, which shows as the group's bits,
@@ -6,11 +8,94 @@ lets us read.
 """
 
 import os
+import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
+from archiver.config import Settings
 from archiver.errors import AccessDenied, ConfigError, LocalResourceError
+from archiver.ledger.entries import Signer
+from archiver.model import Dataset, PolicyAction
+from archiver.privacy.key import KEY_BYTES, PrivacyKey
 
 PRIVATE_FILE = 0o600
+
+
+def load_signer(settings: Settings) -> Signer:
+    """Read the private key.
+
+    Raises:
+        ConfigError: It is not set, not there, not a key, or readable by others.
+    """
+    path = settings.signing_key_file
+    if path is None:
+        raise ConfigError(
+            "the setting `signing_key_file` (ARCHIVER_SIGNING_KEY_FILE) is not set; nothing was touched",
+            hint="`archiver init` makes the key and writes the setting",
+        )
+    lost = "restore it from its copy; without it nothing can be added to the archive"
+    return Signer.from_pem(read_private(path, "private key", lost=lost), where=str(path))
+
+
+def make_signer(path: Path) -> tuple[Signer, bool]:
+    """Read the key at a path, or make one there with mode 0600, durably. Says whether it was made.
+
+    Raises:
+        ConfigError: What stands there is no key.
+        LocalResourceError: It cannot be written.
+    """
+    if path.exists():
+        return Signer.from_pem(path.read_bytes(), where=str(path)), False
+    signer = Signer.generate()
+    make_private(path, signer.to_pem(), "private key")
+    return signer, True
+
+
+def load_privacy_key(settings: Settings, what: str) -> PrivacyKey:
+    """Read the privacy key.
+
+    Args:
+        what: What needs it, for the message.
+
+    Raises:
+        ConfigError: It is not set, not there, not a key, or readable by others.
+    """
+    path = settings.privacy_key_file
+    if path is None:
+        raise ConfigError(
+            f"{what} needs the setting `privacy_key_file` (ARCHIVER_PRIVACY_KEY_FILE), which is not set; nothing was"
+            " touched",
+            hint="`archiver init` makes the key and writes the setting",
+        )
+    lost = "restore it from its copy: digests made with it cannot be made again without it"
+    return PrivacyKey.from_text(read_private(path, "privacy key", lost=lost), where=str(path))
+
+
+def policy_key(settings: Settings, datasets: Iterable[Dataset]) -> PrivacyKey | None:
+    """The privacy key, when a column policy of some dataset writes digests.
+
+    Raises:
+        ConfigError: As ``load_privacy_key``.
+    """
+    asking = [dataset.name for dataset in datasets if PolicyAction.HMAC in dataset.policies.values()]
+    return load_privacy_key(settings, f"datasets.{asking[0]}.columns asks for hmac and") if asking else None
+
+
+def make_privacy_key(path: Path) -> tuple[PrivacyKey, bool]:
+    """Read the privacy key at a path, or make one there with mode 0600, durably. Says whether it was made.
+
+    Raises:
+        ConfigError: What stands there is no key.
+        LocalResourceError: It cannot be written.
+    """
+    if path.exists():
+        return PrivacyKey.from_text(path.read_bytes(), where=str(path)), False
+    key = PrivacyKey(secrets.token_bytes(KEY_BYTES))
+    make_private(path, key.to_text(), "privacy key")
+    return key, True
+
+
+# ── Their files ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def read_private(path: Path, what: str, *, lost: str) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.app import build as wiring
+from archiver.app import keys
 from archiver.config import Location, Settings
 from archiver.contracts import ChunkStore, ObjectRef
 from archiver.errors import ConfigError
@@ -167,7 +168,7 @@ def _scrubber(settings: Settings) -> LineScrub | None:
     rules = settings.loki
     if not rules.lines:
         return None
-    key = wiring.load_privacy_key(settings, "loki.lines") if "hmac" in rules.lines.values() else None
+    key = keys.load_privacy_key(settings, "loki.lines") if "hmac" in rules.lines.values() else None
     actions = {Pattern(name): action for name, action in rules.lines.items()}
     return LineScrub(actions, None if key is None else key.digest)
 

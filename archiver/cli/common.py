@@ -1,16 +1,13 @@
-"""What every command shares: the program itself, the global options, how times and datasets are named."""
+"""What every command shares: options, how times and datasets are named, how it ends."""
 
-import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from archiver import __version__
 from archiver.app import build as wiring
-from archiver.cli.views.output import Output
+from archiver.cli.program import options
+from archiver.cli.views.console import Output
 from archiver.config import Settings, load, parse_since
 from archiver.config.sources import Loaded
 from archiver.errors import ArchiverError, ConfigError, Interrupted
@@ -18,50 +15,17 @@ from archiver.model import Dataset
 
 INTERRUPTED = 130
 
-ORDER = (
-    *("init", "export", "verify", "purge", "expire", "compact", "run"),
-    *("status", "health", "doctor", "report", "stack", "loki", "hold", "sweep", "config", "demo"),
-)
-"""In which a person meets the commands: first what a night does, then what one looks at. Others come after them."""
-
-
-class _InOrder(TyperGroup):
-    """The list of commands in ``ORDER``, and not in that of our imports."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        names = super().list_commands(ctx)
-        return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-
-
-app = typer.Typer(
-    name="archiver",
-    cls=_InOrder,
-    help="Keep logs as long as promised, prove it, and delete them on time.",
-    epilog="Exit status: 0 done and proven · 1 unexpected · 2 usage or configuration, nothing touched · 3 partial"
-    " · 4 the archive contradicts its ledger · 5 another run is at work · 6 a guard refused a deletion"
-    " · 75 temporary, ask again · 130 interrupted.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 class Context:
-    """What the global options say. The callback sets it anew at each call."""
-
-    config_file: Path | None = None
-    quiet: bool = False
-    verbose: bool = False
+    """What the global options say, as a command uses it."""
 
     def output(self, *, as_json: bool = False) -> Output:
         """Where a command prints."""
-        return Output(as_json=as_json, quiet=self.quiet, verbose=self.verbose)
+        return Output(as_json=as_json, quiet=options.quiet, verbose=options.verbose)
 
     def load(self, **overrides: Any) -> Loaded:
         """The settings, with flags on top."""
-        return load(config_file=self.config_file, overrides=overrides)
+        return load(config_file=options.config_file, overrides=overrides)
 
 
 context = Context()
@@ -74,24 +38,6 @@ SinceOption = Annotated[
 ]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for another run to end, instead of exit status 5.")]
 UntilOption = Annotated[str | None, typer.Option(help="Likewise. Exclusive; whole windows are taken.")]
-
-
-def _version(value: bool) -> None:
-    if value:
-        sys.stdout.write(f"archiver {__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def _globals(
-    config: Annotated[Path | None, typer.Option(help="The configuration file, instead of the one found.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only data and errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also tell of success without a terminal.")] = False,
-    _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
-) -> None:
-    context.config_file, context.quiet, context.verbose = config, quiet, verbose
 
 
 def warn_of_key(output: Output, settings: Settings) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from archiver.app import build as wiring
-from archiver.cli.common import JsonOption, WaitOption, app, chosen_datasets, context, ended
+from archiver.app.archive import opened_in
+from archiver.cli.common import JsonOption, WaitOption, chosen_datasets, context, ended
 from archiver.cli.views import compact as views
-from archiver.cli.views.output import Output
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.ledger.ledger import Ledger
 from archiver.model import Dataset
@@ -18,7 +19,6 @@ from archiver.operations.steps.run import Run
 from archiver.retention import CompactionRules
 
 
-@app.command()
 def compact(
     datasets: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Without: all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be merged, and what not.")] = False,
@@ -37,11 +37,11 @@ def compact(
     chosen = chosen_datasets(settings, datasets, with_logs=True)
     with wiring.new_run(settings, jobs=settings.verify.jobs) as run:
         if dry_run:
-            ledger = wiring.open_for_reading(settings, run)
-            views.compaction_plans(output, _compact(output, settings, run, ledger, chosen).plan())
+            with opened_in(run, settings, "read") as archive:
+                views.compaction_plans(output, _compact(output, settings, run, archive.ledger, chosen).plan())
             return
-        with wiring.writing(settings, run, wait=wait) as ledger:
-            status = execute_compaction(output, settings, run, ledger, chosen)
+        with opened_in(run, settings, "write", wait=wait) as archive:
+            status = execute_compaction(output, settings, run, archive.ledger, chosen)
     if status:
         raise typer.Exit(status)
 

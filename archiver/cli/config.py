@@ -5,16 +5,13 @@ from typing import Annotated
 import typer
 
 from archiver.app import build as wiring
-from archiver.cli.common import JsonOption, app, context
-from archiver.cli.views import output as views
+from archiver.app import keys
+from archiver.cli.common import JsonOption, context
+from archiver.cli.views import console as views
 from archiver.config import describe, format_duration
 
-config_app = typer.Typer(help="Look at the configuration, and check it.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
 
-
-@config_app.command("show")
-def config_show(
+def show(
     origin: Annotated[bool, typer.Option("--origin", help="Also where each value came from.")] = False,
     json_: JsonOption = False,
 ) -> None:
@@ -33,8 +30,7 @@ def config_show(
     output.answer(made)
 
 
-@config_app.command("validate")
-def config_validate() -> None:
+def validate() -> None:
     """Check every setting, touching nothing.
 
     No network, no database, no store is asked; the key files are read.
@@ -46,7 +42,7 @@ def config_validate() -> None:
     settings = loaded.settings
     wiring.store_location(settings)
     wiring.build_anchor(settings)
-    wiring.load_signer(settings)
+    keys.load_signer(settings)
     output.say(f"{loaded.config_file or 'no configuration file'}: every setting is understood")
     for dataset in settings.resolved_datasets():
         kept = "never purged" if dataset.source_retention is None else format_duration(dataset.source_retention)

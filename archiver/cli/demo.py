@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from archiver import demo as demonstration
-from archiver.cli.common import app, context
+from archiver.cli.common import context
 
 
-@app.command()
 def demo(
     directory: Annotated[
         Path | None, typer.Option(help="Where; without: below the system's temporary directory.")

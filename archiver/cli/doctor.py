@@ -3,13 +3,12 @@
 import typer
 
 from archiver.app import doctor as wiring_doctor
-from archiver.cli.common import JsonOption, app, context
+from archiver.cli.common import JsonOption, context
 from archiver.cli.views import doctor as render_doctor
 from archiver.doctor import exit_status, of_error
 from archiver.errors import ConfigError
 
 
-@app.command()
 def doctor(json_: JsonOption = False) -> None:
     """What is not ready, and how to make it so.
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from archiver.app import build as wiring
+from archiver.app import keys
+from archiver.app.archive import opened_in
 from archiver.cli.common import (
     INTERRUPTED,
     JobsOption,
@@ -17,15 +19,14 @@ from archiver.cli.common import (
     SinceOption,
     UntilOption,
     WaitOption,
-    app,
     bounds,
     chosen_datasets,
     context,
     warn_of_key,
 )
 from archiver.cli.loki import LOGS, export_logs
-from archiver.cli.views import output as views
-from archiver.cli.views.output import Output
+from archiver.cli.views import export as views
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.errors import ArchiverError, ConfigError, Interrupted, Partial
 from archiver.ledger.ledger import Ledger
@@ -35,7 +36,6 @@ from archiver.operations.steps.run import Run
 from archiver.operations.tables.export import Export, ExportOptions, ExportReceipt
 
 
-@app.command()
 def export(
     datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Without: all.")] = None,
     since: SinceOption = None,
@@ -171,7 +171,7 @@ def _table_export(
             part_size_bytes_max=settings.export.part_size_bytes_max,
             commit_interval_s=settings.export.commit_interval_s,
             accepted_drift=accepted,
-            privacy_key=wiring.policy_key(settings, chosen),
+            privacy_key=keys.policy_key(settings, chosen),
         ),
         run=run,
         progress=view,
@@ -181,10 +181,11 @@ def _table_export(
 @contextmanager
 def _opened(settings: Settings, run: Run, *, dry_run: bool, wait: bool) -> Iterator[Ledger]:
     if dry_run:
-        yield wiring.open_for_reading(settings, run)
+        with opened_in(run, settings, "read") as archive:
+            yield archive.ledger
         return
-    with wiring.writing(settings, run, wait=wait) as ledger:
-        yield ledger
+    with opened_in(run, settings, "write", wait=wait) as archive:
+        yield archive.ledger
 
 
 def _fields(receipt: ExportReceipt) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import httpx
 import typer
 
 from archiver.app import build as wiring
+from archiver.app.archive import open_archive
 from archiver.app.health import Answer, HealthFinding, changed, judge_app, judge_nightly
 from archiver.app.night import COMMAND
-from archiver.cli.common import JsonOption, app, context
-from archiver.cli.views.output import Output
+from archiver.cli.common import JsonOption, context
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.errors import ArchiverError, LocalResourceError
 from archiver.telemetry import alert
@@ -28,7 +29,6 @@ SUMMARIES = {
 ALERTS = {"app": "AppHealthCheckFailed", "nightly": "ArchiverNightlyOverdue"}
 
 
-@app.command()
 def health(json_: JsonOption = False) -> None:
     """Whether the application and the nightly run are well.
 
@@ -65,8 +65,8 @@ def _look(settings: Settings) -> tuple[HealthFinding, ...]:
         findings.append(judge_app(rules.app_url, answer, expected=rules.expect_status))
     last, problem = None, ""
     try:
-        with wiring.new_run(settings, jobs=1) as run:
-            last = wiring.open_for_reading(settings, run).holdings.last_successes.get(COMMAND)
+        with open_archive(settings, "read") as archive:
+            last = archive.ledger.holdings.last_successes.get(COMMAND)
     except ArchiverError as found:
         problem = found.message
     findings.append(judge_nightly(last, problem, now=wiring.now(), age_max=rules.nightly_max_age))

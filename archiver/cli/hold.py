@@ -8,21 +8,19 @@ from typing import Annotated
 import typer
 
 from archiver.app import build as wiring
-from archiver.cli.common import JsonOption, SinceOption, UntilOption, app, chosen_datasets, context
+from archiver.app import keys
+from archiver.app.archive import open_archive
+from archiver.cli.common import JsonOption, SinceOption, UntilOption, chosen_datasets, context
 from archiver.cli.views import deletion as views
 from archiver.config import parse_since
 from archiver.errors import ConfigError
 from archiver.model import HoldPlaced
 from archiver.operations.archive.hold import place_hold, release_hold
 
-hold_app = typer.Typer(help="Stop every deletion of what a case needs.", no_args_is_help=True)
-app.add_typer(hold_app, name="hold")
-
 REVIEW_AFTER = timedelta(days=90)
 
 
-@hold_app.command("add")
-def hold_add(
+def add(
     reason: Annotated[str, typer.Option(help="Why, in words without personal data.")],
     reference: Annotated[str, typer.Option(help="The case's own number, where the rest is kept.")],
     dataset: Annotated[str | None, typer.Option(help="Without: every dataset.")] = None,
@@ -58,7 +56,7 @@ def hold_add(
     _said(reference, "--reference", "the case's own number")
     digest = None
     if subject:
-        key = wiring.load_privacy_key(settings, "a hold on a person")
+        key = keys.load_privacy_key(settings, "a hold on a person")
         identifier = sys.stdin.read().strip()
         if not identifier or "\n" in identifier:
             raise ConfigError(
@@ -76,8 +74,8 @@ def hold_add(
         reference=reference,
         review_on=day,
     )
-    with wiring.new_run(settings, jobs=1) as run:
-        receipt = place_hold(wiring.open_for_writing(settings, run), hold)
+    with open_archive(settings, "append") as archive:
+        receipt = place_hold(archive.ledger, hold)
     if output.as_json:
         output.json_document(receipt)
     else:
@@ -99,8 +97,7 @@ def _said(text: str, option: str, what: str) -> None:
         raise ConfigError(f"{option} {text!r}: says nothing; nothing was appended", hint=f"write {what}")
 
 
-@hold_app.command("release")
-def hold_release(
+def release(
     name: Annotated[str, typer.Argument(metavar="HOLD", help="As `archiver hold list` names it.")],
     reason: Annotated[str, typer.Option(help="Why it ends.")],
 ) -> None:
@@ -111,19 +108,16 @@ def hold_release(
     output = context.output()
     settings = context.load().settings
     _said(reason, "--reason", "why the hold ends")
-    with wiring.new_run(settings, jobs=1) as run:
-        release_hold(wiring.open_for_writing(settings, run), name, reason)
+    with open_archive(settings, "append") as archive:
+        release_hold(archive.ledger, name, reason)
     output.answer(f"hold {name} is released")
 
 
-@hold_app.command("list")
-def hold_list(json_: JsonOption = False) -> None:
+def show(json_: JsonOption = False) -> None:
     """The holds in force.
 
     Example: archiver hold list --json
     """
     output = context.output(as_json=json_)
-    settings = context.load().settings
-    with wiring.new_run(settings, jobs=1) as run:
-        holdings = wiring.open_for_reading(settings, run).holdings
-    views.holds(output, list(holdings.holds.values()), wiring.now())
+    with open_archive(context.load().settings, "read") as archive:
+        views.holds(output, list(archive.ledger.holdings.holds.values()), archive.clock())

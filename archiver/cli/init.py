@@ -7,8 +7,9 @@ from typing import Annotated, NamedTuple
 import typer
 
 from archiver.app import build as wiring
-from archiver.cli.common import app, context, warn_of_key
-from archiver.cli.views.output import Output
+from archiver.app import keys
+from archiver.cli.common import context, warn_of_key
+from archiver.cli.views.console import Output
 from archiver.config import template
 from archiver.config.times import parse_duration
 from archiver.contracts import StoreFacts
@@ -18,7 +19,6 @@ from archiver.neighbours.dataapi.client import installation_sql
 from archiver.operations.archive.init import InitReceipt
 
 
-@app.command()
 def init(
     store: Annotated[str | None, typer.Option(help="file:///directory or s3://bucket/prefix.")] = None,
     anchor: Annotated[str | None, typer.Option(help="file:///path/of/a/file, postgres or supabase.")] = None,
@@ -59,14 +59,14 @@ def init(
     made: list[str] = []
 
     def make_keys() -> Signer:
-        signer, is_new = wiring.make_signer(key_file.absolute())
+        signer, is_new = keys.make_signer(key_file.absolute())
         if is_new:
             made.append(
                 f"private key: {key_file.absolute()} (mode 0600). Keep a copy: without it nothing can be added."
             )
         # An archive from before there was one, and a configuration that names none, keep going without.
         if known.config_file is None or settings.privacy_key_file is not None:
-            _, is_new = wiring.make_privacy_key(privacy_key_file)
+            _, is_new = keys.make_privacy_key(privacy_key_file)
             if is_new:
                 made.append(f"privacy key: {privacy_key_file} (mode 0600). Keep a copy: digests of persons need it.")
         return signer

@@ -6,21 +6,19 @@ from typing import Annotated
 
 import typer
 
-from archiver.app import build as wiring
 from archiver.app import logs as wiring_loki
-from archiver.cli.common import INTERRUPTED, app, context
+from archiver.app.archive import open_archive
+from archiver.cli.common import INTERRUPTED, context
 from archiver.cli.views import logs as views
-from archiver.cli.views.output import Output
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.errors import ConfigError, Partial
 from archiver.ledger.ledger import Ledger
-from archiver.operations.logs.export import LokiReceipt, release
+from archiver.operations.logs.export import LokiReceipt
+from archiver.operations.logs.export import release as release_chunk
 from archiver.operations.steps.run import Run
 
 LOGS = "loki"
-
-loki_app = typer.Typer(help="Loki's chunks that need a person.", no_args_is_help=True)
-app.add_typer(loki_app, name=LOGS)
 
 
 def export_logs(
@@ -64,8 +62,7 @@ def _status(receipt: LokiReceipt) -> int:
     return Partial.exit_status if receipt.in_quarantine or receipt.lost else 0
 
 
-@loki_app.command("release")
-def release_command(
+def release(
     digest: Annotated[str, typer.Argument(metavar="DIGEST", help="As `archiver status` shows it.")],
     reason: Annotated[str, typer.Option(help="What was found; no personal data.")],
 ) -> None:
@@ -73,14 +70,13 @@ def release_command(
 
     Example: archiver loki release 3f1c… --reason "disk replaced, the stream is complete in another chunk"
     """
-    settings = context.load().settings
-    with wiring.new_run(settings, jobs=1) as run, wiring.writing(settings, run, wait=False) as ledger:
-        chunks = ledger.holdings.dataset(LOGS).chunks
+    with open_archive(context.load().settings, "write") as archive:
+        chunks = archive.ledger.holdings.dataset(LOGS).chunks
         found = [sha256 for sha256 in chunks.quarantined if sha256.startswith(digest)]
         if len(found) != 1 or not reason.strip():
             raise ConfigError(
                 f"{len(found)} quarantined chunks have a digest that begins with {digest}; nothing was released",
                 hint="`archiver status` names each with its digest",
             )
-        release(ledger, LOGS, found[0], reason.strip())
+        release_chunk(archive.ledger, LOGS, found[0], reason.strip())
     context.output().say(f"{found[0]} released")

@@ -15,6 +15,7 @@ from archiver.app import build as wiring
 from archiver.app import deletion as wiring_deletion
 from archiver.app import report as wiring_report
 from archiver.app import stack as wiring_stack
+from archiver.app.archive import opened_in
 from archiver.app.night import (
     COMMAND,
     INTEGRITY,
@@ -28,15 +29,16 @@ from archiver.app.night import (
     run_steps,
     work_of,
 )
-from archiver.cli.common import JsonOption, WaitOption, app, context
+from archiver.cli.common import JsonOption, WaitOption, context
 from archiver.cli.compact import execute_compaction
 from archiver.cli.export import export_tables
 from archiver.cli.loki import export_logs
 from archiver.cli.purge import execute_expiry, execute_purge, expiry_work, purge_work
 from archiver.cli.purge_loki import purge_logs
-from archiver.cli.views import output as views
+from archiver.cli.views import console as views
 from archiver.cli.views import stack as render_stack
-from archiver.cli.views.output import Output
+from archiver.cli.views import verify as verify_views
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.errors import ArchiverError, Conflict, Interrupted
 from archiver.ledger.ledger import Ledger
@@ -66,16 +68,7 @@ from archiver.telemetry.log import EventLog
 from archiver.telemetry.metrics import DatasetCounts, RunFacts, series_of
 from archiver.telemetry.ping import Pinger, PingFailed
 
-run_app = typer.Typer(help="Several steps in one run.", no_args_is_help=True)
-app.add_typer(run_app, name="run")
 
-
-@run_app.callback()
-def _run() -> None:
-    """A group even while it has one command."""
-
-
-@run_app.command(COMMAND)
 def nightly(
     execute: Annotated[
         bool,
@@ -99,7 +92,7 @@ def nightly(
         run = stack.enter_context(wiring.new_run(settings, jobs=settings.export_jobs))
         ledger, problem = None, None
         try:
-            ledger = stack.enter_context(wiring.writing(settings, run, wait=wait))
+            ledger = stack.enter_context(opened_in(run, settings, "write", wait=wait)).ledger
         except (Conflict, Interrupted):
             # Another run is at work, and tells of itself.
             raise
@@ -215,7 +208,7 @@ class _Night:
         keys = due_for_verification(ledger.holdings, nights=self.settings.nightly.deep_nights)
         scope = VerifyScope(keys=keys)
         run = replace(self.run, jobs=self.settings.verify.jobs)
-        with views.VerifyView(self.output) as view:
+        with verify_views.VerifyView(self.output) as view:
             receipt, holdings = check_archive(
                 ledger.store,
                 ledger.anchor,
@@ -226,7 +219,7 @@ class _Night:
                 progress=view,
             )
         self.verified = receipt
-        views.verify_receipt(self.output, receipt)
+        verify_views.verify_receipt(self.output, receipt)
         if receipt.problems:
             return INTEGRITY
         record(ledger, receipt, holdings, scope)

@@ -9,11 +9,13 @@ import typer
 
 from archiver.app import build as wiring
 from archiver.app import deletion as wiring_deletion
-from archiver.cli.common import JsonOption, WaitOption, app, chosen_datasets, context, ended, warn_of_key
+from archiver.app import keys
+from archiver.app.archive import opened_in
+from archiver.cli.common import JsonOption, WaitOption, chosen_datasets, context, ended, warn_of_key
 from archiver.cli.loki import LOGS
 from archiver.cli.purge_loki import purge_logs
 from archiver.cli.views import deletion as views
-from archiver.cli.views.output import Output
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.contracts import Purgeable
 from archiver.errors import ArchiverError, Interrupted, Partial
@@ -32,7 +34,6 @@ ConfirmOption = Annotated[
 ]
 
 
-@app.command()
 def purge(
     datasets: DatasetsArgument = None,
     execute: ExecuteOption = False,
@@ -89,10 +90,11 @@ def purge(
 @contextmanager
 def _opened(settings: Settings, run: Run, *, execute: bool, wait: bool) -> Iterator[Ledger]:
     if not execute:
-        yield wiring.open_for_reading(settings, run)
+        with opened_in(run, settings, "read") as archive:
+            yield archive.ledger
         return
-    with wiring.writing(settings, run, wait=wait) as ledger:
-        yield ledger
+    with opened_in(run, settings, "write", wait=wait) as archive:
+        yield archive.ledger
 
 
 def _show_purge(
@@ -144,7 +146,7 @@ def purge_work(
             batch_rows_max=wiring_deletion.batch_rows_max(settings),
             drop_partitions=settings.purge.drop_partitions,
             subject_digest=wiring_deletion.subject_digest(settings),
-            privacy_key=wiring.policy_key(settings, chosen),
+            privacy_key=keys.policy_key(settings, chosen),
         ),
         run=run,
         now=wiring_deletion.deletion_time(),
@@ -152,7 +154,6 @@ def purge_work(
     )
 
 
-@app.command()
 def expire(
     datasets: DatasetsArgument = None,
     execute: ExecuteOption = False,
@@ -171,13 +172,14 @@ def expire(
     chosen = chosen_datasets(settings, datasets, with_logs=True)
     with wiring.new_run(settings, jobs=settings.verify.jobs) as run:
         if not execute:
-            ledger = wiring.open_for_reading(settings, run)
+            with opened_in(run, settings, "read") as archive:
+                ledger = archive.ledger
             plans = expiry_work(output, settings, run, ledger, chosen).plan()
             refused = wiring_deletion.refusals(settings, ledger, None, plans)
             views.expiry_plans(output, plans, refused, expiry_word(plans))
             return
-        with wiring.writing(settings, run, wait=wait) as ledger:
-            status = execute_expiry(output, settings, run, ledger, chosen, confirm=confirm)
+        with opened_in(run, settings, "write", wait=wait) as archive:
+            status = execute_expiry(output, settings, run, archive.ledger, chosen, confirm=confirm)
     if status:
         raise typer.Exit(status)
 

@@ -5,7 +5,7 @@ from archiver.app import logs as wiring_loki
 from archiver.app import stack as wiring_stack
 from archiver.cli.common import ended
 from archiver.cli.views import purge_logs as views
-from archiver.cli.views.output import Output
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.errors import Partial
 from archiver.ledger.ledger import Ledger

@@ -8,7 +8,8 @@ import typer
 
 from archiver.app import build as wiring
 from archiver.app import report as wiring_report
-from archiver.cli.common import JsonOption, SinceOption, UntilOption, app, bounds, context
+from archiver.app.archive import open_archive
+from archiver.cli.common import JsonOption, SinceOption, UntilOption, bounds, context
 from archiver.config import Settings, parse_since
 from archiver.errors import ConfigError
 from archiver.reports import vvt
@@ -19,7 +20,6 @@ from archiver.reports.summary import plain, summary
 from archiver.reports.words import Language, Words
 
 
-@app.command()
 def report(
     day: Annotated[str | None, typer.Option(help="One UTC day: 2026-11-24, yesterday.")] = None,
     month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="One UTC month. Without: the last one.")] = None,
@@ -62,9 +62,8 @@ def report(
     period = _period(day, month, since, until, wiring.now())
     languages = _languages(lang, loaded)
     formats = _formats(format_, loaded)
-    with wiring.new_run(loaded, jobs=1) as run:
-        ledger = wiring.open_for_reading(loaded, run)
-        made = wiring_report.report_on(loaded, ledger, period)
+    with open_archive(loaded, "read") as archive:
+        made = wiring_report.report_on(loaded, archive.ledger, period)
     place = _place(output, format_, loaded)
     files = [] if place is None else wiring_report.write_files(made, languages, formats, place)
     if json_:

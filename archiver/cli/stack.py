@@ -3,21 +3,12 @@
 import typer
 
 from archiver.app import stack as wiring_stack
-from archiver.cli.common import JsonOption, app, context
+from archiver.cli.common import JsonOption, context
 from archiver.cli.views import stack as render_stack
 from archiver.stack import exit_status
 
-stack_app = typer.Typer(help="Look at the deployed monitoring stack.", no_args_is_help=True)
-app.add_typer(stack_app, name="stack")
 
-
-@stack_app.callback()
-def _stack() -> None:
-    """A group even while it has one command."""
-
-
-@stack_app.command("check")
-def stack_check(json_: JsonOption = False) -> None:
+def check(json_: JsonOption = False) -> None:
     """Whether the monitoring stack keeps what was promised.
 
     Prometheus, Loki, Alertmanager, the compose file, log directories, buckets and the database. Changes nothing.

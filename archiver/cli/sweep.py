@@ -2,16 +2,16 @@
 
 import typer
 
-from archiver.app import build as wiring
-from archiver.cli.common import JsonOption, WaitOption, app, context, ended
+from archiver.app.archive import open_archive
+from archiver.cli.common import JsonOption, WaitOption, context, ended
 from archiver.cli.purge import ExecuteOption
 from archiver.cli.views import deletion as views
 from archiver.errors import Partial
-from archiver.operations.archive.sweep import plan_sweep, sweep
+from archiver.operations.archive.sweep import plan_sweep
+from archiver.operations.archive.sweep import sweep as delete_litter
 
 
-@app.command("sweep")
-def sweep_command(execute: ExecuteOption = False, wait: WaitOption = False, json_: JsonOption = False) -> None:
+def sweep(execute: ExecuteOption = False, wait: WaitOption = False, json_: JsonOption = False) -> None:
     """Delete what crashed runs left in the store.
 
     Objects that no entry of the ledger names, and uploads that nobody finished, after a grace time (sweep.grace).
@@ -20,15 +20,13 @@ def sweep_command(execute: ExecuteOption = False, wait: WaitOption = False, json
     """
     output = context.output(as_json=json_)
     settings = context.load().settings
-    with wiring.new_run(settings, jobs=1) as run:
+    with open_archive(settings, "write" if execute else "read", wait=wait) as archive:
+        now = archive.ledger.store.clock() or archive.clock()
+        plan = plan_sweep(archive.ledger, now=now, grace=settings.sweep.grace)
         if not execute:
-            ledger = wiring.open_for_reading(settings, run)
-            now = ledger.store.clock() or wiring.now()
-            views.sweep_plan(output, plan_sweep(ledger, now=now, grace=settings.sweep.grace))
+            views.sweep_plan(output, plan)
             return
-        with wiring.writing(settings, run, wait=wait) as ledger:
-            now = ledger.store.clock() or wiring.now()
-            receipt = sweep(ledger, plan_sweep(ledger, now=now, grace=settings.sweep.grace), run=run)
+        receipt = delete_litter(archive.ledger, plan, run=archive.run)
     status = Partial.exit_status if receipt.problems or receipt.kept_until else 0
     views.sweep_receipt(output, receipt, status)
     if ended(output, receipt.problems, interrupted=receipt.interrupted, status=status):

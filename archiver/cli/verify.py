@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from archiver.app import build as wiring
-from archiver.cli.common import JobsOption, JsonOption, SinceOption, UntilOption, app, bounds, context
-from archiver.cli.views import output as views
+from archiver.app.archive import opened_in
+from archiver.cli.common import JobsOption, JsonOption, SinceOption, UntilOption, bounds, context
+from archiver.cli.views import verify as views
 from archiver.errors import ConfigError, Conflict
 from archiver.operations.archive.verify import VerifyScope, record
 from archiver.operations.archive.verify import verify as check_archive
 
 
-@app.command()
 def verify(
     datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Without: all.")] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Decode every object as well: rows, schema, order.")] = False,
@@ -67,9 +67,9 @@ def verify(
                 hint=f"it holds: {', '.join(holdings.datasets) or 'nothing yet'}",
             )
         if not receipt.problems and not no_record and offline is None and settings.signing_key_file is not None:
-            ledger = wiring.open_for_writing(settings, run)
             try:
-                record(ledger, receipt, holdings, scope)
+                with opened_in(run, settings, "append") as archive:
+                    record(archive.ledger, receipt, holdings, scope)
             except Conflict:
                 output.warn("another run appended meanwhile; the result was not noted in the ledger")
     views.verify_receipt(output, receipt)

@@ -14,7 +14,7 @@ from archiver.neighbours.dataapi.source import PostgrestSource
 from archiver.neighbours.postgres.source import PostgresSnapshot, PostgresSource
 from archiver.operations.tables.export import ExportOptions
 from archiver.operations.tables.purge import PurgeOptions
-from archiver.privacy import PrivacyKey
+from archiver.privacy.key import PrivacyKey
 from tests.support import postgrest
 from tests.support.faulty import FaultyAnchor, FaultyStore
 from tests.support.nights import Nights

@@ -22,7 +22,7 @@ from unittest import mock
 from typer.main import get_command
 
 from archiver.cli import main
-from archiver.cli.common import app
+from archiver.cli.program import app
 from tests.support.deployment import ROOT
 from tests.support.postgres import Database, fresh_database, postgres_cluster
 from tests.support.program import fill
@@ -71,6 +71,8 @@ def _below(node: Any, path: tuple[str, ...]) -> Iterator[Command]:
             if not node.commands[name].hidden:
                 yield from _below(node.commands[name], (*path, name))
         return
+    listed, node = node, node.real()
+    assert listed.get_short_help_str(1000) == node.get_short_help_str(1000), path
     options = tuple(sorted({one for param in node.params for one in param.opts if one.startswith("-")}))
     silent = tuple(param.name for param in node.params if not getattr(param, "help", None))
     yield Command(path, node.get_short_help_str(1000), node.help or "", options, silent)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from archiver import errors
-from archiver.cli import UNEXPECTED
-from archiver.cli.common import INTERRUPTED, app
+from archiver.cli.common import INTERRUPTED
+from archiver.cli.failure import UNEXPECTED
 from archiver.cli.health import ALERTS
+from archiver.cli.program import app
 from archiver.config import reference
 from tests.docs.commands import commands
 from tests.support import monitoring

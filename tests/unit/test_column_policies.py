@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from archiver import layout
-from archiver.cli.views.output import WHY_DUE
+from archiver.cli.views.export import WHY_DUE
 from archiver.errors import ConfigError
 from archiver.ledger.chain import read_chain
 from archiver.ledger.entries import read_descriptor
 from archiver.model import Column, Dataset, Exported, PolicyAction, SchemaChanged, TableSchema
 from archiver.operations.tables.export import ExportOptions
 from archiver.operations.tables.purge import PurgeOptions
-from archiver.privacy import PrivacyKey, archived_schema, truncated
+from archiver.privacy.addresses import truncated
+from archiver.privacy.columns import archived_schema
+from archiver.privacy.key import PrivacyKey
 from archiver.retention import CompactionRules, Need, holds_less, plan_export
 from tests.support.archive import LOGS, day, multiset
 from tests.support.faulty import FaultyAnchor, FaultyStore

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from archiver.cli.views.output import Output, count_text, rows_text, size_text, table
+from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
 from archiver.operations.archive.compact import CompactReceipt
 from archiver.retention import CompactionPlan, SlotMerge
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from archiver.cli.views.output import Output, count_text, rows_text, size_text, table
+from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
 from archiver.model import DATED_MAX, HoldPlaced
 from archiver.operations.archive.expire import ExpireReceipt
 from archiver.operations.archive.sweep import SweepPlan, SweepReceipt

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from rich.text import Text
 
-from archiver.cli.views.output import Output, count_text
+from archiver.cli.views.console import Output, count_text
 from archiver.doctor import Diagnosis, Severity
 
 STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "bold red"}

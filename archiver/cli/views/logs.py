@@ -16,9 +16,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from archiver.cli.views.output import Output, count_text, rows_text, size_text
+from archiver.cli.views.console import Output, count_text, rows_text, size_text
 from archiver.model import ChunksArchived, Event, Exported
-from archiver.operations.archive.status import ChunkStatus
 from archiver.operations.logs.export import LokiReceipt
 from archiver.operations.logs.plan import ChunkPlan
 from archiver.retention import Wait
@@ -150,22 +149,3 @@ def _told(receipt: LokiReceipt) -> list[str]:
 def receipt_fields(receipt: LokiReceipt) -> dict[str, Any]:
     """A receipt for the last line of JSON Lines."""
     return asdict(receipt)
-
-
-def chunk_remarks(chunks: ChunkStatus) -> list[str]:
-    """What `status` says of chunks, a line each."""
-    lines = []
-    if chunks.archived:
-        lines.append(f"{count_text(chunks.archived, 'chunk')} archived, {size_text(chunks.size_bytes)}")
-    if chunks.rows_deleted:
-        lines.append(f"{rows_text(chunks.rows_deleted)} left out, because somebody asked Loki to delete them")
-    lines += [f"{count_text(count, 'chunk')} waiting: {reason}" for reason, count in chunks.waiting.items()]
-    for at, count, key in chunks.lost:
-        lines.append(
-            f"LOST: {count_text(count, 'chunk')} seen, never archived, and no longer in Loki's store on {at:%Y-%m-%d};"
-            f" named in {key}"
-        )
-    lines += [f"QUARANTINED: {one.reason}; its bytes are in {one.key}" for one in chunks.quarantined]
-    if chunks.quarantined:
-        lines.append("when they have been looked at: archiver loki release <digest> --reason '…'")
-    return lines

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from archiver.cli.views.output import Output, count_text, size_text
+from archiver.cli.views.console import Output, count_text, size_text
 from archiver.model import Finding, Verdict
 from archiver.operations.logs.purge import BROKEN, DueChunk, LokiPurgePlan, LokiPurgeReceipt
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from rich.text import Text
 
-from archiver.cli.views.output import Output, count_text
+from archiver.cli.views.console import Output, count_text
 from archiver.model import Finding, Verdict
 
 STYLES = {Verdict.OK: "green", Verdict.BREACH: "bold red", Verdict.CANNOT_TELL: "yellow"}

@@ -37,7 +37,7 @@ from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.fetch import fetch_segment, fetched
 from archiver.operations.steps.run import Run
 from archiver.parquet import check_part, read_batches, written_schema
-from archiver.privacy import unlike_form
+from archiver.privacy.columns import unlike_form
 
 READ_BYTES = 1024 * 1024
 

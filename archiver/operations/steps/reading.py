@@ -20,7 +20,8 @@ from archiver.errors import SchemaDrift
 from archiver.ledger.holdings import DatasetHoldings, HeldSegment
 from archiver.model import Dataset, PolicyAction, SchemaChanged, TableSchema, Window
 from archiver.parquet import arrow_schema, read_batches
-from archiver.privacy import PrivacyKey, archived_schema, in_form, unread_columns
+from archiver.privacy.columns import archived_schema, in_form, unread_columns
+from archiver.privacy.key import PrivacyKey
 from archiver.retention import holds_less
 
 _HOLDS_LESS = "\x00holds less"

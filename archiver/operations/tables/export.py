@@ -44,7 +44,7 @@ from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
 from archiver.operations.steps.schema import schema_event
 from archiver.parquet import fingerprint, sort_rows
-from archiver.privacy import PrivacyKey
+from archiver.privacy.key import PrivacyKey
 from archiver.retention import DueSlot, ExportPlan, Need, census_bounds, is_future, plan_export
 
 SCAN_SLICES = (1, 4, 16, 64)

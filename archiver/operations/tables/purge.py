@@ -30,7 +30,7 @@ from archiver.operations.steps.compare import COMPARE_ROWS, aligned, difference
 from archiver.operations.steps.reading import SourceReader
 from archiver.operations.steps.run import Run
 from archiver.operations.tables.slot import SlotPurge, SlotWork
-from archiver.privacy import PrivacyKey
+from archiver.privacy.key import PrivacyKey
 from archiver.retention import (
     PurgePlan,
     PurgeSlot,

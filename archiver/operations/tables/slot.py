@@ -35,7 +35,7 @@ from archiver.operations.steps.compare import COMPARE_ROWS, Proof, TimeCursor, a
 from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
 from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
-from archiver.privacy import PrivacyKey
+from archiver.privacy.key import PrivacyKey
 from archiver.retention import PurgeSlot, Reason, differs, holds_on
 
 NOTHING_GONE = SourceState(rows=0, digest="0")
