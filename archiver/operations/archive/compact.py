@@ -166,14 +166,7 @@ class Compact:
                 if has_left(self._ledger, missing):
                     return False
                 raise
-            parts = Parts(
-                self._ledger,
-                held,
-                dataset.name,
-                schema,
-                run=self._run,
-                size_bytes_max=self._rules.merged_size_bytes_max,
-            )
+            parts = Parts(self._ledger, held, dataset.name, schema, self._run, self._rules.merged_size_bytes_max)
             order = (schema.time_column, *schema.key_columns)
             batches = merged(_streams(old), arrow_schema(schema), order)
             segments = [

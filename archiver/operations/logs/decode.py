@@ -81,34 +81,24 @@ ChunkOutcome = DecodedChunk | UnsoundChunk | WaitingChunk | None
 """Of one chunk; None: it is gone."""
 
 
+@dataclass(frozen=True, slots=True)
 class Decoder:
     """Reads the chunks of one source.
 
-    Args:
+    Attributes:
         present: Every chunk that is there, by name; asked where somebody asked Loki to delete something.
         scrubber: None: lines are left as they are.
         unsound: Given the bytes of a chunk that contradicts itself, and their SHA-256. Called from several threads.
         now: The local clock.
     """
 
-    def __init__(
-        self,
-        source: ChunkSource,
-        present: Callable[[], Mapping[str, ChunkRef]],
-        *,
-        scrubber: LineScrubber | None,
-        unsound: Callable[[bytes, str], None],
-        run: Run,
-        progress: LokiProgress,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._source = source
-        self._present = present
-        self._scrubber = scrubber
-        self._unsound = unsound
-        self._run = run
-        self._progress = progress
-        self._now = now
+    source: ChunkSource
+    present: Callable[[], Mapping[str, ChunkRef]]
+    scrubber: LineScrubber | None
+    unsound: Callable[[bytes, str], None]
+    run: Run
+    progress: LokiProgress
+    now: Callable[[], datetime]
 
     def decode(
         self, files: ExitStack, due: Sequence[ChunkRef], rules: Mapping[str, Sequence[Rule]]
@@ -127,17 +117,17 @@ class Decoder:
         sources = numbered_sources(due)
         others: dict[tuple[str, str], list[ChunkRef]] = {}
         if any(rules.values()):
-            for ref in self._present().values():
+            for ref in self.present().values():
                 others.setdefault((ref.tenant, ref.stream), []).append(ref)
         outcomes: dict[str, ChunkOutcome] = {}
 
         def work(group: Sequence[ChunkRef]) -> None:
-            path = self._run.new_file(files, "arrow")
+            path = self.run.new_file(files, "arrow")
             batches = 0
             with pa.OSFile(str(path), "wb") as sink:
                 writer: pa.RecordBatchFileWriter | None = None
                 for ref in group:
-                    self._run.check_stop()
+                    self.run.check_stop()
                     outcome, table = self._chunk(ref, rules[ref.tenant], others.get((ref.tenant, ref.stream), ()))
                     if isinstance(outcome, DecodedChunk) and table is not None:
                         if writer is None:
@@ -147,11 +137,11 @@ class Decoder:
                         outcome = replace(outcome, pieces=tuple(pieces))
                     outcomes[ref.chunk] = outcome
                     entries = outcome.entries if isinstance(outcome, DecodedChunk) else 0
-                    self._progress.chunk_read(ref.size_bytes, entries)
+                    self.progress.chunk_read(ref.size_bytes, entries)
                 if writer is not None:
                     writer.close()
 
-        with ThreadPoolExecutor(self._run.jobs, thread_name_prefix="chunks") as pool:
+        with ThreadPoolExecutor(self.run.jobs, thread_name_prefix="chunks") as pool:
             for _ in pool.map(work, _groups(due)):
                 pass
         return [outcomes[ref.chunk] for ref in due]
@@ -160,16 +150,16 @@ class Decoder:
         self, ref: ChunkRef, wanted: Sequence[Rule], others: Sequence[ChunkRef]
     ) -> tuple[ChunkOutcome, pa.Table | None]:
         try:
-            data = self._source.read(ref)
+            data = self.source.read(ref)
         except ObjectMissing:
             return None, None
         except IntegrityError:
             return WaitingChunk(ref, Wait.WRITTEN), None
         try:
-            rows = self._source.decode(ref, data)
+            rows = self.source.decode(ref, data)
         except ChunkUnsound as exc:
             sha256 = hashlib.sha256(data).hexdigest()
-            self._unsound(data, sha256)
+            self.unsound(data, sha256)
             return UnsoundChunk(ref, sha256, exc.message), None
         try:
             table, deleted = self._without_deleted(ref, rows, wanted, others)
@@ -199,7 +189,7 @@ class Decoder:
                     # metadata, as rewriting once garbled them; it is the one that Loki shows.
                     return rows.table.slice(0, 0), rows.table.num_rows
         if any(rule.request.is_carried_out and ref.modified_at > rule.request.created_at for rule in by):
-            if ref.modified_at > self._now() - CARRIED_OUT_WAIT:
+            if ref.modified_at > self.now() - CARRIED_OUT_WAIT:
                 raise Inexact("Loki says that it has carried out a request that covers entries of a younger chunk")
             mask, _ = _covered([rule for rule in wanted if not rule.request.is_carried_out], ref, rows)
             left = rows.table if mask is None else rows.table.filter(pc.invert(mask))
@@ -207,17 +197,17 @@ class Decoder:
 
     def _rows_of(self, ref: ChunkRef) -> ChunkRows | None:
         try:
-            return self._source.decode(ref, self._source.read(ref))
+            return self.source.decode(ref, self.source.read(ref))
         except (ObjectMissing, IntegrityError, ChunkUnsound):
             return None
 
     def _scrubbed(self, table: pa.Table) -> tuple[pa.Table, tuple[ScrubCount, ...]]:
-        if self._scrubber is None or table.num_rows == 0:
+        if self.scrubber is None or table.num_rows == 0:
             return table, ()
         counts: list[ScrubCount] = []
         for name in ("line", "line_bytes"):
             if table.column(name).null_count < table.num_rows:
-                lines, found = self._scrubber.scrub(table.column(name).combine_chunks())
+                lines, found = self.scrubber.scrub(table.column(name).combine_chunks())
                 counts += found
                 table = table.set_column(table.column_names.index(name), table.schema.field(name), lines)
         return table, tuple(counts)

@@ -126,16 +126,8 @@ class LokiExport:
         self._now = now
         self._schema = table_schema(options.label_columns)
         self._lists = ChunkLists(ledger, dataset.name)
-        self._planner = ChunkPlanner(ledger, source, dataset, self._lists, options=options, now=now)
-        self._decoder = Decoder(
-            source,
-            self._planner.present,
-            scrubber=scrubber,
-            unsound=self._quarantine,
-            run=run,
-            progress=progress,
-            now=now,
-        )
+        self._planner = ChunkPlanner(ledger, source, dataset.name, self._lists, options, now)
+        self._decoder = Decoder(source, self._planner.present, scrubber, self._quarantine, run, progress, now)
         self._receipt = LokiReceipt()
 
     def plan(self) -> ChunkPlan:
@@ -233,7 +225,7 @@ class LokiExport:
         places = places_of(done)
         store, run = self._ledger.store, self._run
         size_bytes_max = self._options.part_size_bytes_max
-        parts = Parts(self._ledger, held, self._dataset.name, self._schema, run=run, size_bytes_max=size_bytes_max)
+        parts = Parts(self._ledger, held, self._dataset.name, self._schema, run, size_bytes_max)
         with ExitStack() as files, ThreadPoolExecutor(run.jobs, thread_name_prefix="days") as pool:
             held_parts = fetched_days(files, pool, run, store, held, places)
             spans_of = [(place, span) for place in sorted(places) for span in spans(places[place])]
@@ -386,7 +378,7 @@ def release(ledger: Ledger, dataset: str, sha256: str, reason: str) -> None:
     Raises:
         IntegrityError: They are not in quarantine.
     """
-    ledger.append([QuarantineReleased(dataset=dataset, sha256=sha256, reason=reason)])
+    append_decided(ledger, lambda: [QuarantineReleased(dataset=dataset, sha256=sha256, reason=reason)])
 
 
 def _named(events: Sequence[Event]) -> list[str]:

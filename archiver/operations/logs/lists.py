@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import pyarrow as pa
@@ -33,13 +33,13 @@ class KnownChunk:
         return cls(ref.chunk, ref.size_bytes, ref.from_ms, ref.through_ms, reason)
 
 
+@dataclass(frozen=True, slots=True)
 class ChunkLists:
     """The lists of one dataset; each is read once."""
 
-    def __init__(self, ledger: Ledger, dataset: str) -> None:
-        self._ledger = ledger
-        self._dataset = dataset
-        self._tables: dict[str, pa.Table] = {}
+    ledger: Ledger
+    dataset: str
+    _tables: dict[str, pa.Table] = field(default_factory=dict, init=False)
 
     def read(self, named: ChunkList) -> pa.Table:
         """A list's rows, with the columns of ``KnownChunk``.
@@ -73,8 +73,8 @@ class ChunkLists:
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True, store_schema=False)
         data = sink.getvalue().to_pybytes()
         sha256 = hashlib.sha256(data).hexdigest()
-        key = layout.chunk_list_key(self._dataset, sha256)
-        self._ledger.store.create(key, data, sha256=sha256)
+        key = layout.chunk_list_key(self.dataset, sha256)
+        self.ledger.store.create(key, data, sha256=sha256)
         self._tables[key] = table
         return ChunkList(
             key=key,
@@ -86,7 +86,7 @@ class ChunkLists:
         )
 
     def _read(self, named: ChunkList) -> pa.Table:
-        store = self._ledger.store
+        store = self.ledger.store
         try:
             data = store.read(named.key, size_bytes_max=LIST_BYTES_MAX)
         except ObjectMissing as exc:

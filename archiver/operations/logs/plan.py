@@ -9,7 +9,6 @@ from archiver.contracts import ChunkRef, ChunkSource
 from archiver.errors import ObjectMissing
 from archiver.ledger.holdings import DatasetHoldings
 from archiver.ledger.ledger import Ledger
-from archiver.model import Dataset
 from archiver.operations.logs.lists import ChunkLists, KnownChunk
 from archiver.operations.logs.requests import Rule, rules
 from archiver.retention import Wait
@@ -74,38 +73,29 @@ class ChunkPlan:
         return sum(ref.size_bytes for ref in self.due)
 
 
+@dataclass(frozen=True, slots=True)
 class ChunkPlanner:
     """Decides about the chunks of one dataset.
 
-    Args:
+    Attributes:
         now: The local clock.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        source: ChunkSource,
-        dataset: Dataset,
-        lists: ChunkLists,
-        *,
-        options: LokiOptions,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._ledger = ledger
-        self._source = source
-        self._dataset = dataset
-        self._lists = lists
-        self._options = options
-        self._now = now
+    ledger: Ledger
+    source: ChunkSource
+    dataset: str
+    lists: ChunkLists
+    options: LokiOptions
+    now: Callable[[], datetime]
 
     def plan(self) -> ChunkPlan:
         """Look at every chunk that is there. Reads no chunk, writes nothing."""
         refs = self.present()
-        held = self._ledger.holdings.dataset(self._dataset.name)
+        held = self.ledger.holdings.dataset(self.dataset)
         archived = self._archived(held, refs.values())
         quarantined = self._in_quarantine(held)
         wanted = self._rules({ref.tenant for ref in refs.values()})
-        now = self._now()
+        now = self.now()
         due: list[ChunkRef] = []
         unsound: list[ChunkRef] = []
         waiting: list[WaitingChunk] = []
@@ -138,7 +128,7 @@ class ChunkPlanner:
     def present(self) -> dict[str, ChunkRef]:
         """Every chunk that is there, by name."""
         refs: dict[str, ChunkRef] = {}
-        for ref in self._source.chunks():
+        for ref in self.source.chunks():
             known = refs.get(ref.chunk)
             # A chunk may lie in two places, where a schema period was moved: the same bytes, by its checksum.
             if known is None or ref.name < known.name:
@@ -146,13 +136,13 @@ class ChunkPlanner:
         return refs
 
     def _reason(self, ref: ChunkRef, now: datetime, unknown: str) -> WaitingChunk | None:
-        if ref.modified_at > now - self._options.settle:
+        if ref.modified_at > now - self.options.settle:
             return WaitingChunk(ref, Wait.WRITTEN)
-        if (self._options.since is not None and ref.through_ms < self._options.since.timestamp() * 1000) or (
-            self._options.until is not None and ref.from_ms >= self._options.until.timestamp() * 1000
+        if (self.options.since is not None and ref.through_ms < self.options.since.timestamp() * 1000) or (
+            self.options.until is not None and ref.from_ms >= self.options.until.timestamp() * 1000
         ):
             return WaitingChunk(ref, Wait.NOT_ASKED)
-        if ref.size_bytes > self._options.chunk_size_bytes_max:
+        if ref.size_bytes > self.options.chunk_size_bytes_max:
             return WaitingChunk(ref, Wait.TOO_LARGE)
         if unknown:
             return WaitingChunk(ref, Wait.DELETION, unknown)
@@ -161,7 +151,7 @@ class ChunkPlanner:
     def _rules(self, tenants: Iterable[str]) -> dict[str, tuple[tuple[Rule, ...], str]]:
         found = {}
         for tenant in sorted(tenants):
-            told = self._source.deletion_requests(tenant)
+            told = self.source.deletion_requests(tenant)
             found[tenant] = (rules(told.requests), told.unknown)
         return found
 
@@ -173,7 +163,7 @@ class ChunkPlanner:
 
     def _is_unchanged(self, ref: ChunkRef, sha256: str) -> bool:
         try:
-            return hashlib.sha256(self._source.read(ref)).hexdigest() == sha256
+            return hashlib.sha256(self.source.read(ref)).hexdigest() == sha256
         except ObjectMissing:
             return True
 
@@ -186,14 +176,14 @@ class ChunkPlanner:
         names: set[str] = set()
         for event in held.chunks.archived:
             if event.list.from_ms <= high and low <= event.list.through_ms:
-                names.update(self._lists.read(event.list).column("chunk").to_pylist())
+                names.update(self.lists.read(event.list).column("chunk").to_pylist())
         return names
 
     def _waited(self, held: DatasetHoldings) -> list[KnownChunk]:
         waiting = held.chunks.waiting
         if waiting is None or waiting.list is None:
             return []
-        return self._lists.chunks(waiting.list)
+        return self.lists.chunks(waiting.list)
 
 
 def rounds(due: Sequence[ChunkRef], size_bytes_max: int) -> Iterator[list[ChunkRef]]:

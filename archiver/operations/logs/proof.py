@@ -65,16 +65,8 @@ class LokiProof:
         self._options = options
         self._run = run
         lists = ChunkLists(ledger, dataset.name)
-        self._planner = ChunkPlanner(ledger, source, dataset, lists, options=options, now=now)
-        self._decoder = Decoder(
-            source,
-            self._planner.present,
-            scrubber=scrubber,
-            unsound=_left_alone,
-            run=run,
-            progress=progress,
-            now=now,
-        )
+        self._planner = ChunkPlanner(ledger, source, dataset.name, lists, options, now)
+        self._decoder = Decoder(source, self._planner.present, scrubber, _left_alone, run, progress, now)
 
     def plan(self) -> ChunkPlan:
         """What an export would do. Reads no chunk."""
