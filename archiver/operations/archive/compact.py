@@ -43,12 +43,11 @@ from archiver.operations.archive.compact_rows import MERGE_ROWS, holds_the_same,
 from archiver.operations.steps.commit import append_decided, refuse_swept
 from archiver.operations.steps.fetch import fetched, has_left
 from archiver.operations.steps.parts import Parts
-from archiver.operations.steps.removing import remove_objects
+from archiver.operations.steps.removing import batches, remove_objects
 from archiver.operations.steps.run import Run
 from archiver.parquet import arrow_schema, check_part, read_batches, written_schema
 from archiver.retention import CompactionPlan, CompactionRules, Reason, SlotMerge, holds_on, plan_compaction
 
-KEYS_PER_ENTRY_MAX = 1000
 READ_ROWS_MIN = 1024
 
 
@@ -267,9 +266,7 @@ def finish_compactions(ledger: Ledger, *, run: Run, gone: Callable[[str], None] 
     """
     result = RemovedParts()
     for name, held in sorted(ledger.holdings.datasets.items()):
-        keys = sorted(held.replaced)
-        for start in range(0, len(keys), KEYS_PER_ENTRY_MAX):
-            some = keys[start : start + KEYS_PER_ENTRY_MAX]
+        for some in batches(sorted(held.replaced)):
             removed = remove_objects(
                 ledger.store,
                 some,
@@ -278,9 +275,7 @@ def finish_compactions(ledger: Ledger, *, run: Run, gone: Callable[[str], None] 
                 gone=gone,
             )
             result.problems += removed.problems
-            result.kept_until |= {
-                key: one.kept_until for key, one in removed.removals.items() if one.kept_until is not None
-            }
+            result.kept_until |= removed.kept_until
             away = {key: one.versions_deleted for key, one in removed.removals.items() if one.kept_until is None}
             result.objects += _account(ledger, name, away)
     return result

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import pyarrow as pa
 import rfc8785
@@ -27,15 +26,10 @@ from archiver.ledger.ledger import Ledger
 from archiver.model import DATED_MAX, Dataset, Event, Expired, ExpireIntended
 from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.fetch import fetched, left_meanwhile
-from archiver.operations.steps.removing import remove_objects
+from archiver.operations.steps.removing import batches, remove_objects
 from archiver.operations.steps.run import Run
 from archiver.parquet import read_batches
 from archiver.retention import ExpiryPlan, ExpirySlot, Reason, holds_on, plan_expiry
-
-T = TypeVar("T")
-
-KEYS_PER_ENTRY_MAX = 1000
-"""So many objects are announced and accounted for by one pair of entries."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,11 +141,11 @@ class Expire:
         for name, held in sorted(self._ledger.holdings.datasets.items()):
             leaving = [held.expiring[key] for key in sorted(held.expiring)]
             receipt.objects_resumed += len(leaving)
-            for batch in _batches(leaving):
+            for batch in batches(leaving):
                 self._delete(name, batch, receipt)
             # A legal hold has no end that anybody could wait for: it is asked about each time.
             over = [key for key, until in sorted(held.residuals.items()) if until <= self._now or until == DATED_MAX]
-            for keys in _batches(key for key in over if key not in receipt.kept_until):
+            for keys in batches(key for key in over if key not in receipt.kept_until):
                 self._delete_residuals(name, keys, receipt)
             receipt.residuals |= {key: until for key, until in held.residuals.items() if key not in receipt.kept_until}
         return receipt
@@ -173,7 +167,7 @@ class Expire:
             for slot in plan.slots:
                 if slot.keep:
                     _count(receipt.kept, plan.dataset, slot.keep, slot.rows)
-            for slots in _batches(plan.going):
+            for slots in batches(plan.going):
                 if self._run.stop.is_set():
                     receipt.interrupted = True
                     return receipt
@@ -301,12 +295,9 @@ class Expire:
             still="it still has to leave the archive",
             gone=self._progress.object_gone,
         )
-        removals = removed.removals
         receipt.problems += removed.problems
-        receipt.kept_until |= {
-            key: removal.kept_until for key, removal in removals.items() if removal.kept_until is not None
-        }
-        return removals
+        receipt.kept_until |= removed.kept_until
+        return removed.removals
 
 
 def _grouped(ends: Iterable[tuple[datetime | None, str]]) -> list[tuple[datetime | None, list[str]]]:
@@ -333,10 +324,3 @@ def _mentions(column: pa.Array, wanted: set[str | None], digest: Callable[[str],
 def _count(kept: dict[str, dict[str, int]], dataset: str, reason: str, rows: int) -> None:
     reasons = kept.setdefault(dataset, {})
     reasons[reason] = reasons.get(reason, 0) + rows
-
-
-def _batches(items: Iterable[T]) -> Iterable[list[T]]:
-    """Lists of at most so many items as one entry takes."""
-    left = iter(items)
-    while batch := list(islice(left, KEYS_PER_ENTRY_MAX)):
-        yield batch

@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 
 from archiver import layout
 from archiver.contracts import ObjectRef, ObjectStore, PendingUpload
-from archiver.errors import AccessDenied, ArchiverError, Partial
+from archiver.errors import ArchiverError
 from archiver.ledger.holdings import Holdings
 from archiver.ledger.ledger import Ledger
 from archiver.model import Event, SweepIntended, Swept
 from archiver.operations.steps.commit import append_decided
+from archiver.operations.steps.removing import batches, remove_objects
 from archiver.operations.steps.run import Run
 
-KEYS_PER_ENTRY_MAX = 1000
 PREFIXES = (layout.DATA_PREFIX, layout.CHUNKS_PREFIX, layout.QUARANTINE_PREFIX, layout.PROBE_PREFIX)
 """Where litter may lie. Ledger entries that lost a race hold no row, and stay as witnesses."""
 
@@ -123,12 +123,10 @@ def sweep(ledger: Ledger, plan: SweepPlan, *, run: Run) -> SweepReceipt:
     """
     receipt = finish_sweeps(ledger)
     sizes = {ref.key: ref.size_bytes for ref in plan.litter}
-    keys = list(sizes)
-    for start in range(0, len(keys), KEYS_PER_ENTRY_MAX):
+    for batch in batches(sizes):
         if run.stop.is_set():
             receipt.interrupted = True
             return receipt
-        batch = keys[start : start + KEYS_PER_ENTRY_MAX]
         going: list[str] = []
 
         def intent(batch: Sequence[str] = batch, going: list[str] = going) -> list[Event]:
@@ -148,17 +146,10 @@ def sweep(ledger: Ledger, plan: SweepPlan, *, run: Run) -> SweepReceipt:
 
 def _delete(ledger: Ledger, keys: Sequence[str], sizes: Mapping[str, int], receipt: SweepReceipt) -> int:
     """Delete announced litter and say what is gone; what the store keeps stays announced. Returns how many are gone."""
-    gone: list[str] = []
-    for key in keys:
-        try:
-            removal = ledger.store.delete(key)
-        except AccessDenied as problem:
-            receipt.problems.append(Partial(f"{problem.message}; it is still litter", hint=problem.hint))
-            continue
-        if removal.kept_until is None:
-            gone.append(key)
-        else:
-            receipt.kept_until[key] = removal.kept_until
+    removed = remove_objects(ledger.store, keys, jobs=1, still="it is still litter")
+    receipt.problems += removed.problems
+    receipt.kept_until |= removed.kept_until
+    gone = [key for key, removal in removed.removals.items() if removal.kept_until is None]
 
     def swept() -> list[Event]:
         # Another run may have taken us for dead and accounted for some: each is said to be gone once.

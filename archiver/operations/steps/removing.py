@@ -1,13 +1,28 @@
 """Objects leave the store: with every version, and looked for afterwards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
 from archiver.contracts import ObjectStore, Removal
 from archiver.errors import AccessDenied, ArchiverError, IntegrityError, Partial
 
 DELETIONS_AT_ONCE = 16
 """Unless one job was asked for: deleting is waiting for a store's answers."""
+
+KEYS_PER_ENTRY_MAX = 1000
+"""So many objects are announced, or accounted for, by one entry."""
+
+T = TypeVar("T")
+
+
+def batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """As many as one entry may name."""
+    left = iter(items)
+    while some := list(islice(left, KEYS_PER_ENTRY_MAX)):
+        yield some
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +37,14 @@ class Removed:
     removals: dict[str, Removal]
     problems: list[ArchiverError]
 
+    @property
+    def kept_until(self) -> dict[str, datetime]:
+        """Until when a lock keeps something of an object, by key."""
+        return {key: one.kept_until for key, one in self.removals.items() if one.kept_until is not None}
+
 
 def remove_objects(
-    store: ObjectStore, keys: Sequence[str], *, jobs: int, still: str, gone: Callable[[str], None]
+    store: ObjectStore, keys: Sequence[str], *, jobs: int, still: str, gone: Callable[[str], None] = lambda _: None
 ) -> Removed:
     """Delete objects that an entry has announced, and look whether they are gone.
 
