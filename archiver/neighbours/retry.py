@@ -199,9 +199,7 @@ class RetryingStore:
             try:
                 reference = next(references, None)
             except TransientError as error:
-                listing = _Listing(self.inner, prefix, last, error)
-                reference = self.policy.call(listing.advance)
-                references = listing.references
+                reference, references = self.policy.call(_again(self.inner, prefix, last, error))
             if reference is None:
                 return
             last = reference.key
@@ -258,22 +256,19 @@ class RetryingStore:
         return self.policy.call(lambda: self.inner.probe(token))
 
 
-class _Listing:
-    """A listing that broke off: the first attempt is the failure that was seen, the next ones list anew."""
+def _again(
+    store: ObjectStore, prefix: str, after: str, seen: TransientError
+) -> Callable[[], tuple[ObjectRef | None, Iterator[ObjectRef]]]:
+    """List anew from where a listing broke off. The first attempt is the failure that was seen."""
+    failures = [seen]
 
-    def __init__(self, store: ObjectStore, prefix: str, after: str, seen: TransientError) -> None:
-        self._store = store
-        self._prefix = prefix
-        self._after = after
-        self._seen: TransientError | None = seen
-        self.references: Iterator[ObjectRef] = iter(())
+    def attempt() -> tuple[ObjectRef | None, Iterator[ObjectRef]]:
+        if failures:
+            raise failures.pop()
+        references = store.list(prefix, after=after)
+        return next(references, None), references
 
-    def advance(self) -> ObjectRef | None:
-        if self._seen is not None:
-            seen, self._seen = self._seen, None
-            raise seen
-        self.references = self._store.list(self._prefix, after=self._after)
-        return next(self.references, None)
+    return attempt
 
 
 @dataclass(frozen=True, slots=True)

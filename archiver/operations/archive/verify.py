@@ -87,6 +87,10 @@ class VerifyReceipt:
     uploads: list[PendingUpload] | None = field(default_factory=list)
     recorded_seq: int | None = None
 
+    def add(self, subject: str, fact: str, hint: str = "") -> None:
+        """Note something that contradicts the ledger."""
+        self.problems.append(Problem(subject=subject, fact=fact, hint=hint))
+
 
 class VerifyProgress(Protocol):
     """Somebody who watches. Called from several threads; must not raise."""
@@ -157,12 +161,10 @@ def verify(
     descriptor = read_descriptor(store)
     receipt = VerifyReceipt(archive_id=descriptor.archive_id, public_key=descriptor.public_key, depth=depth)
     if public_key is not None and public_key != descriptor.public_key:
-        receipt.problems.append(
-            Problem(
-                subject=layout.DESCRIPTOR,
-                fact=f"names the public key {descriptor.public_key}, the one given is {public_key}",
-                hint="this is another archive, or it was signed anew by somebody else",
-            )
+        receipt.add(
+            layout.DESCRIPTOR,
+            f"names the public key {descriptor.public_key}, the one given is {public_key}",
+            hint="this is another archive, or it was signed anew by somebody else",
         )
         return receipt, Holdings()
     remembered = None if memory is None else _remembered(memory, descriptor, store, receipt)
@@ -244,12 +246,10 @@ def _say_what_cannot_be_told(store: ObjectStore, holdings: Holdings, receipt: Ve
     absent = {key for key in suspects if store.stat(key) is None}
     if absent:
         receipt.problems = [problem for problem in receipt.problems if problem.subject not in absent]
-        receipt.problems.append(
-            Problem(
-                subject=layout.entry_key(holdings.seq + 1),
-                fact=f"{len(absent)} objects are not there, and nobody can tell whether a later entry let go of them",
-                hint="verify again when the ledger is restored",
-            )
+        receipt.add(
+            layout.entry_key(holdings.seq + 1),
+            f"{len(absent)} objects are not there, and nobody can tell whether a later entry let go of them",
+            hint="verify again when the ledger is restored",
         )
 
 
@@ -261,17 +261,15 @@ def _read_anchor(anchor: Anchor | None, descriptor: Descriptor, receipt: VerifyR
         if checkpoint is not None:
             check_checkpoint(checkpoint, descriptor.public_key, where=anchor.location)
     except IntegrityError as exc:
-        receipt.problems.append(Problem(subject=anchor.location, fact=exc.message, hint=exc.hint))
+        receipt.add(anchor.location, exc.message, hint=exc.hint)
         return None
     receipt.anchor = checkpoint
     if checkpoint is None:
-        receipt.problems.append(
-            Problem(
-                subject=anchor.location,
-                fact="the anchor is empty, so nothing says where the ledger ends",
-                hint="if it was lost, compare the last entry with a report; the next run that writes sets it again, and"
-                " deletions wait until a person has confirmed one",
-            )
+        receipt.add(
+            anchor.location,
+            "the anchor is empty, so nothing says where the ledger ends",
+            hint="if it was lost, compare the last entry with a report; the next run that writes sets it again, and"
+            " deletions wait until a person has confirmed one",
         )
     return checkpoint
 
@@ -292,20 +290,18 @@ def _read_ledger(
         is_readable = False
         key = layout.entry_key(len(chain))
         fact = exc.message.removeprefix(f"{key}: ")
-        receipt.problems.append(Problem(subject=key, fact=fact, hint=exc.hint))
+        receipt.add(key, fact, hint=exc.hint)
     receipt.entries = len(chain)
     receipt.head_hash = chain[-1].hash if chain else ""
     begun = chain[0].entry.events[0] if chain and chain[0].entry.events else None
     if isinstance(begun, Initialised):
         told = (descriptor.archive_id, descriptor.ordering, descriptor.public_key)
         if told != (begun.archive_id, begun.ordering, begun.public_key):
-            receipt.problems.append(
-                Problem(subject=layout.DESCRIPTOR, fact="does not speak of the same archive as ledger entry 0")
-            )
+            receipt.add(layout.DESCRIPTOR, "does not speak of the same archive as ledger entry 0")
     elif chain:
-        receipt.problems.append(Problem(subject=layout.entry_key(0), fact="does not begin an archive"))
+        receipt.add(layout.entry_key(0), "does not begin an archive")
     else:
-        receipt.problems.append(Problem(subject=layout.LEDGER_PREFIX, fact="holds no entry that can be trusted"))
+        receipt.add(layout.LEDGER_PREFIX, "holds no entry that can be trusted")
     return chain, is_readable
 
 
@@ -319,9 +315,7 @@ def _fold(
         try:
             holdings = fold([signed.entry], holdings)
         except LedgerBroken as exc:
-            receipt.problems.append(
-                Problem(subject=layout.entry_key(signed.entry.seq), fact=exc.message, hint=exc.hint)
-            )
+            receipt.add(layout.entry_key(signed.entry.seq), exc.message, hint=exc.hint)
             return holdings, schemas, False
         for event in signed.entry.events:
             if isinstance(event, SchemaChanged):
@@ -356,14 +350,12 @@ def _say_strays(
     for seq, key in strays.beyond:
         if standing is not None and standing.seq >= seq - ANCHOR_BEHIND_ENTRIES_MAX:
             continue  # appended since the ledger was read
-        receipt.problems.append(
-            Problem(
-                subject=key,
-                fact=f"is signed by the archive's key and follows entry {len(chain) - 1}, where the ledger ends: it"
-                " counted once, and the anchor was set back",
-                hint="compare the head with the last report; the next run that writes completes the ledger, says so in"
-                " an entry, and deletions wait until a person has confirmed one",
-            )
+        receipt.add(
+            key,
+            f"is signed by the archive's key and follows entry {len(chain) - 1}, where the ledger ends: it"
+            " counted once, and the anchor was set back",
+            hint="compare the head with the last report; the next run that writes completes the ledger, says so in"
+            " an entry, and deletions wait until a person has confirmed one",
         )
 
 
@@ -380,7 +372,7 @@ def _remembered(
     try:
         memory.check(descriptor, where=store.location)
     except IntegrityError as exc:
-        receipt.problems.append(Problem(subject=layout.DESCRIPTOR, fact=exc.message, hint=exc.hint))
+        receipt.add(layout.DESCRIPTOR, exc.message, hint=exc.hint)
         return None
     return memory.head(descriptor)
 
@@ -398,7 +390,7 @@ def _check_remembered(
     if seq >= len(chain) or chain[seq].hash != remembered.hash:
         path = memory.directory / receipt.archive_id / "ledger.ndjson"
         problem = forgotten(remembered, where=store.location, path=path)
-        receipt.problems.append(Problem(subject=layout.entry_key(seq), fact=problem.message, hint=problem.hint))
+        receipt.add(layout.entry_key(seq), problem.message, hint=problem.hint)
 
 
 def _check_chunk_objects(store: ObjectStore, holdings: Holdings, receipt: VerifyReceipt) -> None:
@@ -422,11 +414,11 @@ def _check_digest(
                 digest.update(block)
     except ObjectMissing:
         if missing_is_problem:
-            receipt.problems.append(Problem(subject=key, fact="the ledger names it, the store does not have it"))
+            receipt.add(key, "the ledger names it, the store does not have it")
         return
     if digest.hexdigest() != sha256:
         fact = f"ledger says SHA-256 {sha256[:16]}…, the object has {digest.hexdigest()[:16]}…"
-        receipt.problems.append(Problem(subject=key, fact=fact))
+        receipt.add(key, fact)
 
 
 def _check_anchor(
@@ -435,31 +427,25 @@ def _check_anchor(
     if anchor is None or checkpoint is None:
         return
     if checkpoint.seq >= len(chain):
-        receipt.problems.append(
-            Problem(
-                subject=anchor.location,
-                fact=f"knows entry {checkpoint.seq}, the ledger ends with entry {len(chain) - 1}: its end was cut off",
-                hint="restore the missing entries from a copy",
-            )
+        receipt.add(
+            anchor.location,
+            f"knows entry {checkpoint.seq}, the ledger ends with entry {len(chain) - 1}: its end was cut off",
+            hint="restore the missing entries from a copy",
         )
     elif checkpoint.seq < len(chain) - 1 - ANCHOR_BEHIND_ENTRIES_MAX and anchor.read(receipt.archive_id) == checkpoint:
-        receipt.problems.append(
-            Problem(
-                subject=anchor.location,
-                fact=f"stands at entry {checkpoint.seq}, the ledger ends with entry {len(chain) - 1}: every run"
-                " completes the anchor before it appends, so it was set back",
-                hint="find out who moved it, or which backup its database was restored from; the next run that writes"
-                " moves it on, says so in an entry, and deletions wait until a person has confirmed one",
-            )
+        receipt.add(
+            anchor.location,
+            f"stands at entry {checkpoint.seq}, the ledger ends with entry {len(chain) - 1}: every run"
+            " completes the anchor before it appends, so it was set back",
+            hint="find out who moved it, or which backup its database was restored from; the next run that writes"
+            " moves it on, says so in an entry, and deletions wait until a person has confirmed one",
         )
     elif chain[checkpoint.seq].hash != checkpoint.hash:
-        receipt.problems.append(
-            Problem(
-                subject=anchor.location,
-                fact=f"entry {checkpoint.seq} should have the hash {checkpoint.hash[:16]}…, it has"
-                f" {chain[checkpoint.seq].hash[:16]}…: the ledger was replaced",
-                hint="restore the ledger from a copy",
-            )
+        receipt.add(
+            anchor.location,
+            f"entry {checkpoint.seq} should have the hash {checkpoint.hash[:16]}…, it has"
+            f" {chain[checkpoint.seq].hash[:16]}…: the ledger was replaced",
+            hint="restore the ledger from a copy",
         )
 
 
@@ -474,12 +460,10 @@ def _check_packs(
         want = b"".join(signed.data + b"\n" for signed in chain[pack.first : pack.last + 1])
         found = store.read(ref.key, size_bytes_max=PACK_SIZE_BYTES_MAX)
         if found != want:
-            receipt.problems.append(
-                Problem(
-                    subject=ref.key,
-                    fact=f"is not a copy of the entries {pack.first} to {pack.last}",
-                    hint="the entries themselves count: delete this object, nothing is lost with it",
-                )
+            receipt.add(
+                ref.key,
+                f"is not a copy of the entries {pack.first} to {pack.last}",
+                hint="the entries themselves count: delete this object, nothing is lost with it",
             )
 
 
