@@ -165,7 +165,7 @@ class Compact:
                 if has_left(self._ledger, missing):
                     return False
                 raise
-            parts = Parts(self._ledger, held, dataset.name, schema, self._run, self._rules.merged_size_bytes_max)
+            parts = Parts(self._ledger, held, schema, self._run, self._rules.merged_size_bytes_max)
             order = (schema.time_column, *schema.key_columns)
             batches = merged(_streams(old), arrow_schema(schema), order)
             segments = [

@@ -225,7 +225,7 @@ class LokiExport:
         places = places_of(done)
         store, run = self._ledger.store, self._run
         size_bytes_max = self._options.part_size_bytes_max
-        parts = Parts(self._ledger, held, self._dataset.name, self._schema, run, size_bytes_max)
+        parts = Parts(self._ledger, held, self._schema, run, size_bytes_max)
         with ExitStack() as files, ThreadPoolExecutor(run.jobs, thread_name_prefix="days") as pool:
             held_parts = fetched_days(files, pool, run, store, held, places)
             spans_of = [(place, span) for place in sorted(places) for span in spans(places[place])]

@@ -27,7 +27,6 @@ class Parts:
 
     ledger: Ledger
     held: DatasetHoldings
-    dataset: str
     schema: TableSchema
     run: Run
     size_bytes_max: int
@@ -39,7 +38,7 @@ class Parts:
         batch = next(batches, None)
         while batch is not None:
             path = self.run.new_file(files)
-            with PartWriter(path, self.schema, dataset=self.dataset, slot=slot) as writer:
+            with PartWriter(path, self.schema, dataset=self.held.name, slot=slot) as writer:
                 while batch is not None:
                     writer.write(batch)
                     batch = next(batches, None)
@@ -55,7 +54,7 @@ class Parts:
             number = self._next.get(day)
             if number is None:
                 number = self.held.next_part(slot)
-            while (key := layout.segment_key(self.dataset, slot, number, part.sha256)) in swept:
+            while (key := layout.segment_key(self.held.name, slot, number, part.sha256)) in swept:
                 number += 1
             self._next[day] = number + 1
         return Segment(

@@ -239,7 +239,7 @@ class Export:
                 schema=schema,
             )
             held_schema = None if held.schema is None else held.schema.schema
-            parts = Parts(self._ledger, held, dataset.name, schema, self._run, self._options.part_size_bytes_max)
+            parts = Parts(self._ledger, held, schema, self._run, self._options.part_size_bytes_max)
             works.append(_Work(dataset, schema, plan, event, held, held_schema, self._ledger.holdings.seq, parts))
         self._progress.planned([work.plan for work in works])
         return works
