@@ -22,7 +22,7 @@ from archiver.neighbours.loki._codecs import Codecs, Encoding
 from archiver.neighbours.loki.chunk import DECODED_BYTES_MAX, decode
 from tests.bench.measure import print_table
 from tests.support.loki_encoder import Entry, Writing
-from tests.unit.test_loki_entries import plain_loop
+from tests.support.loops import plain_loop
 
 BLOCK_BYTES = 256 << 10
 CHUNK_BYTES = 3 << 19

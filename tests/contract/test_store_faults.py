@@ -17,7 +17,8 @@ from archiver.contracts import ObjectStore, Removal
 from archiver.errors import AccessDenied, ArchiverError, ObjectExists, OutcomeUnknown, TransientError
 from archiver.neighbours.retry import RetryingStore, RetryPolicy
 from archiver.neighbours.s3.store import S3Store
-from tests.contract.test_stores import BIG, S3Server, bucket_name, client_of, create, keys, options
+from tests.support.buckets import BIG, bucket_name, client_of, create, keys, options
+from tests.support.s3 import S3Server
 
 Kind = Literal[
     "PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "GetObject", "HeadObject",

@@ -4,7 +4,6 @@ The store that ignores conditions (rclone) passes everything except the race for
 and why nobody lets it order writers.
 """
 
-import hashlib
 import io
 import secrets
 import threading
@@ -13,46 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import boto3
-import botocore.config
 import pytest
 
 from archiver.contracts import ObjectStore, PendingUpload, Removal
 from archiver.errors import AccessDenied, ConfigError, IntegrityError, ObjectExists, ObjectMissing, TransientError
 from archiver.neighbours.local.store import LocalStore
 from archiver.neighbours.s3.store import MIB, S3Options, S3Store
+from tests.support.buckets import BIG, bucket_name, client_of, create, digest, keys, options
 from tests.support.faulty import FaultyStore
-
-
-class S3Server(Protocol):
-    """A running server, as the fixtures give it."""
-
-    @property
-    def endpoint_url(self) -> str: ...
-
-    @property
-    def access_key_id(self) -> str: ...
-
-    @property
-    def secret_access_key(self) -> str: ...
-
-
-BIG = (b"0123456789abcde\n" * (11 * MIB // 16)) + b"the last part is short"
-"""Three parts of at most 5 MiB."""
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def create(store: ObjectStore, key: str, data: bytes = b"x") -> None:
-    store.create(key, data, sha256=digest(data))
-
-
-def keys(store: ObjectStore, prefix: str = "", after: str = "") -> list[str]:
-    return [reference.key for reference in store.list(prefix, after=after)]
+from tests.support.s3 import S3Server
 
 
 @dataclass
@@ -70,42 +40,6 @@ class Case:
     versioning: bool = False
     encryption: str | None = None
     closing: list[Callable[[], None]] = field(default_factory=list)
-
-
-def client_of(server: S3Server) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=server.access_key_id,
-        aws_secret_access_key=server.secret_access_key,
-        config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
-    )
-
-
-def bucket_name(client: Any, kind: str, **creation: Any) -> str:
-    """One bucket of each kind for the whole run: SeaweedFS gives every new one volumes of its own, and runs out."""
-    name = f"contract-{kind}"
-    if name not in [item["Name"] for item in client.list_buckets()["Buckets"]]:
-        client.create_bucket(Bucket=name, **creation)
-        if kind == "versioned":
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return name
-
-
-def options(server: S3Server, bucket: str, **changes: Any) -> S3Options:
-    """Settings with small parts and, unless it is given, a folder that nobody else uses."""
-    settings: dict[str, Any] = {
-        "bucket": bucket,
-        "prefix": f"{secrets.token_hex(6)}/archive",
-        "endpoint_url": server.endpoint_url,
-        "access_key_id": server.access_key_id,
-        "secret_access_key": server.secret_access_key,
-        "part_bytes": 5 * MIB,
-        "multipart_threshold_bytes": 6 * MIB,
-        "read_timeout_s": 20.0,
-    }
-    return S3Options(**(settings | changes))
 
 
 def s3_case(name: str, server: S3Server, *, kind: str = "plain", conditional: bool = True) -> Case:

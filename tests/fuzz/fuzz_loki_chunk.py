@@ -23,7 +23,7 @@ from archiver.neighbours.loki._codecs import Encoding
 from archiver.neighbours.loki.chunk import decode
 from archiver.neighbours.loki.key import parse_key
 from tests.support.loki_encoder import Entry, Stated, Writing, compress, contents, entry_bytes, in_encoding
-from tests.unit.test_loki_entries import plain_loop
+from tests.support.loops import plain_loop
 
 DATA = Path(__file__).parents[1] / "data" / "loki"
 DECODED_BYTES_MAX = 8 << 20

@@ -12,7 +12,7 @@ from archiver.reports.model import ChunkFiles, Deletion, Level
 from archiver.reports.summary import LABEL_WIDTH
 from archiver.reports.vvt import KNOWN_MEASURES
 from archiver.reports.words import FORMS, REASONS, Words
-from tests.reports.test_files import november
+from tests.support.november import november
 
 SOURCES = {path.name: path.read_text() for path in Path(archiver.reports.__file__).parent.glob("*.py")}
 CODE = "".join(text for name, text in sorted(SOURCES.items()) if name != "catalogue.py")

@@ -27,8 +27,8 @@ from archiver.model import (
 from archiver.reports.build import Context, build_report
 from archiver.reports.model import Level, Report
 from archiver.reports.period import Period, closed_at, day_of, instant_of, month_of, span
-from tests.reports.test_files import november
 from tests.support.archive import ARCHIVE_ID, SIGNER
+from tests.support.november import november
 from tests.support.story import AUDIT, DAY, EVENTS, LOKI, chunk_list, exported, late_part, rules, signed, slot
 
 NOVEMBER_1 = datetime(2026, 11, 1, tzinfo=UTC)

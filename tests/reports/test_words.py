@@ -18,7 +18,7 @@ from archiver.reports.html import html
 from archiver.reports.words import REASONS, Words
 from archiver.retention import Clocks, GuardRules, Reason, Skip, Wait, differs, guard, on_hold, still_there
 from archiver.stack.words import age, span
-from tests.reports.test_files import files, november
+from tests.support.november import files, november
 
 CODE = Path(archiver.__file__).parent
 PAGE = CODE.parent / "docs" / "stack-check.md"

@@ -22,8 +22,7 @@ from archiver.stack import (
 from archiver.stack.compose import Running, alertmanager_flag, check
 from archiver.stack.composefile import FLAGS_NEEDED, read
 from archiver.stack.words import Unknown
-from tests.stack.answers import NOW, Answer, client, of, recorded, verdicts, well_formed
-from tests.stack.test_loki import healthy
+from tests.stack.answers import NOW, Answer, client, healthy, of, recorded, verdicts, well_formed
 from tests.support import monitoring
 
 if TYPE_CHECKING:

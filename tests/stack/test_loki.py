@@ -4,81 +4,28 @@ from __future__ import annotations
 
 import base64
 import re
-from copy import deepcopy
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 import yaml
 
 from archiver.model import Verdict
 from archiver.stack import Access, LokiTarget
 from archiver.stack.loki import COMPACTOR_METRIC, ChunkName, check, parse_chunk_path
-from tests.stack.answers import NOW, Answer, client, of, recorded, verdicts, well_formed
+from tests.stack.answers import NOW, Answer, changed, client, healthy, of, recorded, streams, verdicts, well_formed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import httpx
 
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
 ACCESS = Access(url="http://loki.example:3100")
 STORES = Path(__file__).resolve().parents[1] / "data" / "loki"
-
-
-def streams(age: timedelta | None) -> dict[str, Answer]:
-    """A query API that holds one line of this age, by tenant the same."""
-    stamp = None if age is None else round((NOW - age).timestamp() * 1e9)
-
-    def bounds(request: httpx.Request) -> tuple[int, int]:
-        start, end = int(request.url.params["start"]), int(request.url.params["end"])
-        assert end - start <= 31 * 86_400 * 10**9, "longer than the server's max_query_length"
-        return start, end
-
-    def labels(request: httpx.Request) -> httpx.Response:
-        start, end = bounds(request)
-        # The index knows days: it names labels of the whole day that holds the line.
-        near = stamp is not None and start - 86_400 * 10**9 <= stamp <= end + 86_400 * 10**9
-        return httpx.Response(200, json={"status": "success", "data": ["app", "__hidden__"] if near else []})
-
-    def lines(request: httpx.Request) -> httpx.Response:
-        start, end = bounds(request)
-        assert request.url.params["query"] == '{app=~".+"}'
-        assert request.url.params["direction"] == "forward"
-        result = []
-        if stamp is not None and start <= stamp < end:
-            result = [{"stream": {"app": "bot"}, "values": [[str(stamp), "Frau Muster hat sich angemeldet"]]}]
-        return httpx.Response(200, json={"status": "success", "data": {"resultType": "streams", "result": result}})
-
-    return {"/loki/api/v1/labels": labels, "/loki/api/v1/query_range": lines}
-
-
-def healthy() -> dict[str, Answer]:
-    """The recorded Loki with retention on, without its longer override, its compactor just run, one line of 29 days."""
-    return dict(_healthy())
-
-
-@cache
-def _healthy() -> dict[str, Answer]:
-    answers = {**recorded("loki-3.7.6-retention-30d"), **streams(timedelta(days=29))}
-    answers["/metrics"] = (200, f"{COMPACTOR_METRIC} {(NOW - timedelta(minutes=10)).timestamp():e}\n")
-    return changed(answers, lambda document: document["limits_config"].update(retention_stream=[]))
-
-
-@cache
-def _parsed(text: str) -> Any:
-    return yaml.load(text, yaml.CSafeLoader)
-
-
-def changed(answers: dict[str, Answer], change: Callable[[Any], Any]) -> dict[str, Answer]:
-    configuration = answers["/config"]
-    assert isinstance(configuration, tuple)
-    document = deepcopy(_parsed(configuration[1]))
-    change(document)
-    return {**answers, "/config": (200, yaml.dump(document, Dumper=yaml.CSafeDumper))}
 
 
 def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:

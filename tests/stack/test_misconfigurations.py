@@ -35,9 +35,19 @@ from archiver.stack import (
     exit_status,
 )
 from archiver.stack.loki import COMPACTOR_METRIC
-from tests.stack.answers import NOW, Answer, recorded, verdicts, well_formed
-from tests.stack.test_loki import changed, healthy, streams
-from tests.stack.test_prometheus import with_oldest, with_version, with_yaml
+from tests.stack.answers import (
+    NOW,
+    Answer,
+    changed,
+    healthy,
+    recorded,
+    streams,
+    verdicts,
+    well_formed,
+    with_oldest,
+    with_version,
+    with_yaml,
+)
 from tests.support.monitoring import ROOT
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from archiver.model import Verdict
 from archiver.stack import Access, PrometheusTarget
 from archiver.stack.prometheus import check, oldest_possible, parse_in_force, setting_within
 from archiver.stack.words import Unknown
-from tests.stack.answers import NOW, Answer, client, of, recorded, well_formed
+from tests.stack.answers import NOW, Answer, client, of, recorded, well_formed, with_oldest, with_version, with_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,19 +32,6 @@ def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:
         findings = check(target, http, NOW)
     well_formed(findings)
     return findings
-
-
-def with_oldest(answers: dict[str, Answer], age: timedelta) -> dict[str, Answer]:
-    seconds = (NOW - age).timestamp()
-    return {**answers, "/metrics": (200, f"prometheus_tsdb_lowest_timestamp_seconds {seconds:e}\n")}
-
-
-def with_yaml(answers: dict[str, Answer], text: str) -> dict[str, Answer]:
-    return {**answers, "/api/v1/status/config": (200, {"status": "success", "data": {"yaml": text}})}
-
-
-def with_version(answers: dict[str, Answer], version: str) -> dict[str, Answer]:
-    return {**answers, "/api/v1/status/buildinfo": (200, {"status": "success", "data": {"version": version}})}
 
 
 @pytest.mark.parametrize(

@@ -461,3 +461,13 @@ class FaultyAnchor:
     def clock(self) -> datetime | None:
         with self.faults.call("anchor.clock", ""):
             return None
+
+
+FAULTS: dict[str, Callable[[Faults, int], None]] = {
+    "dies before": lambda faults, nth: faults.crash(nth=nth, took_effect=False),
+    "dies after": lambda faults, nth: faults.crash(nth=nth, took_effect=True),
+    "no reply, not done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=False),
+    "no reply, done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=True),
+    "refused": lambda faults, nth: faults.fail(nth=nth),
+}
+"""Every way in which the nth write can fail."""

@@ -38,6 +38,7 @@ from tests.support.loki_encoder import (
     uvarint,
     written_again,
 )
+from tests.support.loops import plain_loop
 
 DATA = Path(__file__).parents[1] / "data" / "loki"
 SETS = sorted(path.name for path in DATA.iterdir() if path.is_dir())
@@ -546,8 +547,6 @@ def test_entries_that_disagree(plain: bytes, message: str, loop: None) -> None:
 
 @pytest.fixture(params=["as installed", "plain"])
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.unit.test_loki_entries import plain_loop  # noqa: PLC0415 - one loader for both files
-
     if request.param == "plain":
         monkeypatch.setattr(loki_chunk, "_loki_entries", plain_loop())
 
@@ -568,8 +567,6 @@ def test_more_pairs_than_expected(loop: None) -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_both_loops_read_the_stores_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All arrays are equal, element for element."""
-    from tests.unit.test_loki_entries import plain_loop  # noqa: PLC0415 - one loader for both files
-
     stored_chunks = [data for _, _, data in chunks_of(name)]
     installed = [arrow_buffers(decode(data)) for data in stored_chunks]
     monkeypatch.setattr(loki_chunk, "_loki_entries", plain_loop())

@@ -10,10 +10,9 @@ from archiver.contracts import DeletionRequest, DeletionRequests
 from archiver.errors import ArchiverError, ConfigError, LedgerBroken, Refused, SegmentAltered
 from archiver.model import ChunksDeleted, ChunksDeletionIntended
 from archiver.operations.logs.purge import LokiPurgeReceipt, LokiPurgeRules, Standing, loki_plan_word
-from tests.crash.test_deletion_crash import FAULTS
-from tests.crash.test_loki_export_crash import EVENING, HOUR_NS, LATE, OTHER, chunk, entries_of, world
 from tests.support.chunk_store import MemoryLoki
-from tests.support.faulty import Crash, Faults, FaultyStore
+from tests.support.evening import EVENING, HOUR_NS, LATE, OTHER, chunk, entries_of, world
+from tests.support.faulty import FAULTS, Crash, Faults, FaultyStore
 from tests.support.loki import LokiArchive
 from tests.support.loki_encoder import Writing
 from tests.support.nights import placed
