@@ -56,14 +56,7 @@ def retry_policy(settings: Settings, stop: threading.Event) -> RetryPolicy:
                 "asked to stop while waiting for a service; what was committed stays", hint="run again to go on"
             )
 
-    rules = settings.retry
-    return RetryPolicy(
-        attempts_max=rules.attempts_max,
-        wait_first_s=rules.wait_first_s,
-        wait_max_s=rules.wait_max_s,
-        deadline_s=rules.deadline_s,
-        sleep=sleep,
-    )
+    return RetryPolicy(**dict(settings.retry), sleep=sleep)
 
 
 def store_location(settings: Settings) -> Location:
@@ -87,25 +80,15 @@ def build_store(settings: Settings, *, conditional: bool = True) -> ObjectStore:
         return LocalStore(place.path)
     from archiver.neighbours.s3.store import S3Options, S3Store
 
-    secret = settings.aws_secret_access_key
-    token = settings.aws_session_token
     options = S3Options(
+        **dict(settings.s3),
         bucket=place.bucket,
         prefix=place.prefix,
         endpoint_url=settings.aws_endpoint_url_s3,
         region=settings.aws_region,
-        path_style=settings.s3.path_style,
         access_key_id=settings.aws_access_key_id,
-        secret_access_key=None if secret is None else secret.get_secret_value(),
-        session_token=None if token is None else token.get_secret_value(),
-        encryption=settings.s3.sse,
-        kms_key_id=settings.s3.kms_key_id,
-        checksums=settings.s3.checksums,
-        multipart_threshold_bytes=settings.s3.multipart_threshold_bytes,
-        part_bytes=settings.s3.part_bytes,
-        connect_timeout_s=settings.s3.connect_timeout_s,
-        read_timeout_s=settings.s3.read_timeout_s,
-        connections_max=settings.s3.connections_max,
+        secret_access_key=settings.aws_secret_access_key,
+        session_token=settings.aws_session_token,
         ca_bundle=settings.aws_ca_bundle,
     )
     return S3Store(options, conditional=conditional)

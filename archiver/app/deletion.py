@@ -11,7 +11,8 @@ from archiver.config import Settings
 from archiver.contracts import Purgeable
 from archiver.errors import Refused
 from archiver.ledger.ledger import Ledger
-from archiver.retention import Clocks, GuardRules, guard
+from archiver.operations.tables.settings import PurgeSettings
+from archiver.retention import Clocks, guard
 
 
 class DeletionPlan(Protocol):
@@ -51,10 +52,12 @@ def build_purgeable(settings: Settings, stop: threading.Event | None = None) -> 
     return wiring.build_source(settings, stop)
 
 
-def batch_rows_max(settings: Settings) -> int:
-    """About how many rows are compared and deleted at once: through the data API they travel in one question."""
-    chosen = settings.purge.batch_rows_max
-    return chosen if settings.supabase_db_url is not None else min(chosen, settings.data_api.purge_rows_max)
+def purge_settings(settings: Settings) -> PurgeSettings:
+    """As set; through the data API a batch travels in one question, and is no larger than that may be."""
+    if settings.supabase_db_url is not None:
+        return settings.purge
+    rows_max = min(settings.purge.batch_rows_max, settings.data_api.purge_rows_max)
+    return settings.purge.model_copy(update={"batch_rows_max": rows_max})
 
 
 def subject_digest(settings: Settings) -> Callable[[str], str] | None:
@@ -72,7 +75,6 @@ def refusals(
     if source is not None:
         with source.snapshot() as snapshot:
             database = snapshot.taken_at
-    rules = settings.guard
     assert ledger.head is not None
     clocks = Clocks(
         local=wiring.now(),
@@ -83,12 +85,7 @@ def refusals(
     )
     return guard(
         clocks,
-        rules=GuardRules(
-            tolerance=rules.clock_tolerance,
-            pause_max=rules.pause_max,
-            share_max=rules.share_max,
-            share_rows_min=rules.share_rows_min,
-        ),
+        rules=settings.guard,
         pause=ledger.holdings.pause,
         anchor_adopted=ledger.holdings.anchor_adopted_at is not None,
         shares={plan.dataset: (plan.rows_going, plan.share) for plan in plans},

@@ -484,16 +484,14 @@ class _Exam:
             yield _readable(store)
 
     def of_monitoring(self) -> Iterator[Diagnosis]:
-        settings, rules = self.settings, self.settings.stack
-        named = (
-            ("prometheus", settings.prometheus_url, rules.prometheus, "/api/v1/status/buildinfo"),
-            ("loki", settings.loki_url, rules.loki, "/loki/api/v1/status/buildinfo"),
-            ("alertmanager", rules.alertmanager.url, rules.alertmanager, "/api/v2/status"),
+        paths = (
+            ("prometheus", "/api/v1/status/buildinfo"),
+            ("loki", "/loki/api/v1/status/buildinfo"),
+            ("alertmanager", "/api/v2/status"),
         )
-        for name, url, access_rules, path in named:
-            if url is None:
+        for (name, path), access in zip(paths, wiring_stack.server_targets(self.settings), strict=True):
+            if access is None:
                 continue
-            access = wiring_stack.access_of(url, access_rules)
             with open_client(access) as client:
                 told = Server(access, client).json(path)
             check = f"monitoring.{name}"

@@ -19,10 +19,10 @@ from archiver.operations.logs.decode import LokiProgress
 from archiver.operations.logs.export import LokiExport
 from archiver.operations.logs.plan import LokiOptions
 from archiver.operations.logs.proof import LokiProof
-from archiver.operations.logs.purge import LokiPurgeRules, PurgeLoki
+from archiver.operations.logs.purge import PurgeLoki
 from archiver.operations.steps.run import Run
 from archiver.privacy.lines import LineScrub, Pattern
-from archiver.stack import Access
+from archiver.stack.targets import LokiTarget
 from archiver.stack.web import open_client
 
 
@@ -69,24 +69,9 @@ def chunk_source(settings: Settings, run: Run) -> Iterator[LokiSource]:
             stack.callback(store.close)
         client = None
         if settings.loki_url is not None:
-            rules = settings.stack.loki
             try:
                 client = stack.enter_context(
-                    open_client(
-                        Access(
-                            url=settings.loki_url,
-                            username=rules.username,
-                            password=rules.password,
-                            bearer_token=rules.bearer_token,
-                            headers=rules.headers,
-                            ca_file=rules.ca_file,
-                            tls_verify=rules.tls_verify,
-                            client_certificate_file=rules.client_certificate_file,
-                            client_key_file=rules.client_key_file,
-                            timeout_s=rules.timeout_s,
-                            deadline_s=rules.deadline_s,
-                        )
-                    )
+                    open_client(LokiTarget(**dict(settings.stack.loki), url=settings.loki_url))
                 )
             except OSError as exc:
                 raise ConfigError(
@@ -129,7 +114,7 @@ def loki_purge(
     settings: Settings, source: LokiSource, ledger: Ledger, run: Run, progress: LokiProgress, *, now: datetime
 ) -> PurgeLoki:
     """A purge of logs, as the settings want it."""
-    dataset, rules = _logs(settings), settings.loki
+    dataset = _logs(settings)
     proof = LokiProof(
         ledger,
         source,
@@ -145,13 +130,7 @@ def loki_purge(
         source,
         dataset,
         proof,
-        rules=LokiPurgeRules(
-            retention=rules.source_retention,
-            grace=rules.delete_grace,
-            warn_before=rules.warn_before,
-            deletes_files=rules.delete == "files",
-            round_size_bytes_max=rules.round_size_bytes_max,
-        ),
+        rules=settings.loki,
         run=run,
         now=now,
     )
@@ -174,14 +153,10 @@ def _scrubber(settings: Settings) -> LineScrub | None:
 
 
 def _options(settings: Settings, since: datetime | None, until: datetime | None, *, accepts_drift: bool) -> LokiOptions:
-    rules = settings.loki
     return LokiOptions(
+        **dict(settings.loki),
         since=since,
         until=until,
-        settle=rules.settle,
-        label_columns=rules.label_columns,
-        round_size_bytes_max=rules.round_size_bytes_max,
-        chunk_size_bytes_max=rules.chunk_size_bytes_max,
         part_size_bytes_max=settings.export.part_size_bytes_max,
         accepts_drift=accepts_drift,
     )

@@ -13,18 +13,18 @@ from pydantic import BaseModel, SecretStr
 from archiver import __version__
 from archiver.app import build as wiring
 from archiver.config import Location, Settings
-from archiver.config.settings import DAY_S, LOGS
 from archiver.errors import ConfigError, LedgerBroken, LocalResourceError
 from archiver.ledger.chain import read_chain
 from archiver.ledger.entries import SignedEntry, sha256_hex
 from archiver.ledger.ledger import Ledger
 from archiver.model import Checkpoint, ColumnPolicy, Dataset, DatasetRules, RulesStated
+from archiver.operations.logs.settings import LOGS
 from archiver.reports.build import Context, build_report
 from archiver.reports.files import Format, rendered
 from archiver.reports.model import DAILY_BACKUPS, RECOVERY, Report
 from archiver.reports.period import Period, closed_at, span
 from archiver.reports.vvt import Activity, ProcessingRecord
-from archiver.reports.words import Language
+from archiver.reports.words import DAY_S, Language
 from archiver.stack.supabase import BACKUPS_BY_PLAN
 
 HOW_NOT_WHAT = frozenset(

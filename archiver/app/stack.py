@@ -7,18 +7,24 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any, TypeVar
 
 from archiver.app import build as wiring
 from archiver.config import Location, Settings
-from archiver.config.settings import AccessSettings
 from archiver.errors import ArchiverError, ConfigError
 from archiver.model import Dataset, Finding
 from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.postgres.watch import PostgresWatch
 from archiver.neighbours.s3.store import S3Store
-from archiver.stack import (
-    Access,
+from archiver.stack.check import check_stack
+from archiver.stack.settings import (
+    AlertmanagerCheckSettings,
+    ComposeCheckSettings,
+    LogDirectorySettings,
+    LokiCheckSettings,
+    PrometheusCheckSettings,
+)
+from archiver.stack.targets import (
     AlertmanagerTarget,
     BucketFacts,
     ComposeTarget,
@@ -28,8 +34,16 @@ from archiver.stack import (
     StackTargets,
     SupabaseFacts,
     TableFacts,
-    check_stack,
 )
+
+Rules = (
+    PrometheusCheckSettings
+    | LokiCheckSettings
+    | AlertmanagerCheckSettings
+    | ComposeCheckSettings
+    | LogDirectorySettings
+)
+Target = TypeVar("Target", PrometheusTarget, LokiTarget, AlertmanagerTarget, ComposeTarget, LogDirectoryTarget)
 
 SETTINGS_THAT_NAME_A_TARGET = (
     "ARCHIVER_PROMETHEUS_URL, ARCHIVER_LOKI_URL, stack.alertmanager.url, stack.compose.file,"
@@ -61,83 +75,46 @@ def stack_targets(settings: Settings) -> StackTargets:
     """What the settings name. Asks the bucket and the database for their facts."""
     rules = settings.stack
     promised = rules.retention
+    prometheus, loki, alertmanager = server_targets(settings)
     return StackTargets(
-        prometheus=()
-        if settings.prometheus_url is None
-        else (
-            PrometheusTarget(
-                access=access_of(settings.prometheus_url, rules.prometheus),
-                promise=rules.prometheus.retention or promised,
-                strict=rules.prometheus.strict,
-                known_copies=frozenset(rules.prometheus.known_copies),
-                data_directory=rules.prometheus.data_directory,
-            ),
-        ),
-        loki=()
-        if settings.loki_url is None
-        else (
-            LokiTarget(
-                access=access_of(settings.loki_url, rules.loki),
-                promise=rules.loki.retention or promised,
-                tenants=rules.loki.tenants,
-                chunk_directory=rules.loki.chunk_directory or _loki_directory(settings),
-                lookback=rules.loki.lookback,
-            ),
-        ),
-        alertmanager=()
-        if rules.alertmanager.url is None
-        else (
-            AlertmanagerTarget(
-                access=access_of(rules.alertmanager.url, rules.alertmanager),
-                promise=rules.alertmanager.retention or promised,
-            ),
-        ),
-        compose=()
-        if rules.compose.file is None
-        else (ComposeTarget(file=rules.compose.file, promise=rules.compose.retention or promised),),
-        log_directories=tuple(
-            LogDirectoryTarget(
-                path=one.path,
-                promise=one.retention or promised,
-                patterns=one.patterns,
-                timezone=ZoneInfo(one.timezone),
-                logrotate_files=one.logrotate_files,
-                pm2_configuration=one.pm2_configuration,
-            )
-            for one in rules.log_directories.values()
-        ),
+        prometheus=() if prometheus is None else (prometheus,),
+        loki=() if loki is None else (loki,),
+        alertmanager=() if alertmanager is None else (alertmanager,),
+        compose=() if rules.compose.file is None else (_target(ComposeTarget, rules.compose, promised),),
+        log_directories=tuple(_target(LogDirectoryTarget, one, promised) for one in rules.log_directories.values()),
         buckets=tuple(_buckets(settings)) if rules.buckets.enabled else (),
         supabase=tuple(_supabase(settings)) if rules.supabase.enabled else (),
     )
+
+
+def server_targets(settings: Settings) -> tuple[PrometheusTarget | None, LokiTarget | None, AlertmanagerTarget | None]:
+    """The servers of the stack that are named, and how each is reached."""
+    rules, prometheus, loki, alertmanager = settings.stack, None, None, None
+    if settings.prometheus_url is not None:
+        prometheus = _target(PrometheusTarget, rules.prometheus, rules.retention, url=settings.prometheus_url)
+    if settings.loki_url is not None:
+        chunks = rules.loki.chunk_directory or _loki_directory(settings)
+        own = rules.loki.model_copy(update={"chunk_directory": chunks})
+        loki = _target(LokiTarget, own, rules.retention, url=settings.loki_url)
+    if rules.alertmanager.url is not None:
+        alertmanager = _target(AlertmanagerTarget, rules.alertmanager, rules.retention)
+    return prometheus, loki, alertmanager
 
 
 def oldest_log_lines(settings: Settings, promise: timedelta) -> tuple[Finding, ...]:
     """What Loki itself says of the oldest line that it still has, by tenant; nothing where loki_url is not set."""
     if settings.loki_url is None:
         return ()
-    rules = settings.stack.loki
     target = LokiTarget(
-        access=access_of(settings.loki_url, rules), promise=promise, tenants=rules.tenants, lookback=rules.lookback
+        **{**dict(settings.stack.loki), "chunk_directory": None}, url=settings.loki_url, promise=promise
     )
     findings = check_targets(StackTargets(loki=(target,)))
     return tuple(one for one in findings if one.check in ("loki.oldest_line", "loki.reachable"))
 
 
-def access_of(url: str, rules: AccessSettings) -> Access:
-    """How a server of the stack is reached."""
-    return Access(
-        url=url,
-        username=rules.username,
-        password=rules.password,
-        bearer_token=rules.bearer_token,
-        headers=rules.headers,
-        ca_file=rules.ca_file,
-        tls_verify=rules.tls_verify,
-        client_certificate_file=rules.client_certificate_file,
-        client_key_file=rules.client_key_file,
-        timeout_s=rules.timeout_s,
-        deadline_s=rules.deadline_s,
-    )
+def _target(kind: type[Target], rules: Rules, promised: timedelta, **more: Any) -> Target:
+    """What is looked at, with the settings' own promise or the one for the whole stack."""
+    return kind(**dict(rules), **more, promise=rules.retention or promised)
 
 
 def _loki_directory(settings: Settings) -> Path | None:

@@ -64,12 +64,7 @@ def _compact(output: Output, settings: Settings, run: Run, ledger: Ledger, chose
     return Compact(
         ledger,
         chosen,
-        rules=CompactionRules(
-            parts_min=settings.compact.parts_min,
-            small_size_bytes_max=settings.compact.small_size_bytes_max,
-            merged_size_bytes_max=settings.export.part_size_bytes_max,
-            after=settings.compact.after,
-        ),
+        rules=CompactionRules(**dict(settings.compact), merged_size_bytes_max=settings.export.part_size_bytes_max),
         run=run,
         now=wiring.now(),
         progress=views.CompactView(output),

@@ -8,7 +8,8 @@ from archiver.app import build as wiring
 from archiver.app import keys
 from archiver.cli.common import JsonOption, context
 from archiver.cli.views import console as views
-from archiver.config import describe, format_duration
+from archiver.config import describe
+from archiver.section import format_duration
 
 
 def show(

@@ -168,8 +168,7 @@ def _table_export(
         since=since,
         until=until,
         options=ExportOptions(
-            part_size_bytes_max=settings.export.part_size_bytes_max,
-            commit_interval_s=settings.export.commit_interval_s,
+            **dict(settings.export),
             accepted_drift=accepted,
             privacy_key=keys.policy_key(settings, chosen),
         ),

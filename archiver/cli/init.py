@@ -11,12 +11,12 @@ from archiver.app import keys
 from archiver.cli.common import context, warn_of_key
 from archiver.cli.views.console import Output
 from archiver.config import template
-from archiver.config.times import parse_duration
 from archiver.contracts import StoreFacts
 from archiver.errors import ConfigError
 from archiver.ledger.entries import Signer
 from archiver.neighbours.dataapi.client import installation_sql
 from archiver.operations.archive.init import InitReceipt
+from archiver.section import parse_duration
 
 
 def init(

@@ -61,8 +61,8 @@ from archiver.operations.archive.verify import verify as check_archive
 from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.run import Run
 from archiver.retention import Skip, still_there
-from archiver.stack import StackTargets
-from archiver.stack import exit_status as stack_status
+from archiver.stack.check import exit_status as stack_status
+from archiver.stack.targets import StackTargets
 from archiver.telemetry import textfile
 from archiver.telemetry.log import EventLog
 from archiver.telemetry.metrics import DatasetCounts, RunFacts, series_of

@@ -143,8 +143,7 @@ def purge_work(
         source,
         chosen,
         options=PurgeOptions(
-            batch_rows_max=wiring_deletion.batch_rows_max(settings),
-            drop_partitions=settings.purge.drop_partitions,
+            **dict(wiring_deletion.purge_settings(settings)),
             subject_digest=wiring_deletion.subject_digest(settings),
             privacy_key=keys.policy_key(settings, chosen),
         ),

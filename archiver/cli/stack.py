@@ -5,7 +5,7 @@ import typer
 from archiver.app import stack as wiring_stack
 from archiver.cli.common import JsonOption, context
 from archiver.cli.views import stack as render_stack
-from archiver.stack import exit_status
+from archiver.stack.check import exit_status
 
 
 def check(json_: JsonOption = False) -> None:

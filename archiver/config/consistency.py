@@ -14,9 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from archiver.config.settings import DatasetSettings, Location, LokiSettings, Settings
+from archiver.config.settings import Location, Settings
 from archiver.config.sources import Loaded
-from archiver.config.times import format_duration
+from archiver.operations.logs.settings import LokiSettings
+from archiver.retention.settings import DatasetSettings
+from archiver.section import format_duration
 
 LOCAL_HOSTS: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -169,7 +171,7 @@ def _digests(settings: Settings) -> Iterator[Contradiction]:
         f"datasets.{name}.columns.{column}"
         for name, rules in settings.all_datasets().items()
         if rules.enabled
-        for column, action in rules.columns.items()
+        for column, action in rules.policies.items()
         if str(action) == "hmac"
     ]
     if settings.loki_store is not None and settings.loki.enabled:

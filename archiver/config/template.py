@@ -3,6 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from archiver.model import SOURCE_RETENTION
+from archiver.section import format_duration
+
 TEMPLATE = """\
 # archiver's configuration. Secrets do not belong here: SUPABASE_DB_URL (or SUPABASE_URL with its key) and the AWS_...
 # variables come from the environment, from .env beside this file, or from a secrets directory
@@ -59,7 +62,7 @@ def template(
         datasets="".join(
             DATASET.format(
                 name=name,
-                source_retention=_quoted("30d"),
+                source_retention=_quoted(format_duration(SOURCE_RETENTION)),
                 archive_retention=_quoted(archive_retention),
                 purpose=_quoted(purpose),
                 legal_basis=_quoted(legal_basis),

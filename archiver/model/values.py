@@ -27,6 +27,15 @@ ZERO_HASH = "0" * 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+SOURCE_RETENTION = timedelta(days=30)
+"""How long anything may stay where it came from, unless it is set otherwise: the operator's choice; no law names it."""
+
+NAMESPACE = "public"
+TIME_COLUMN = "created_at"
+WINDOW = timedelta(days=1)
+"""Of a dataset, unless they are set otherwise."""
+
+
 DATED_MIN = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -112,21 +121,23 @@ class Dataset:
         window: Length of a window; divides a day.
         source_retention: How long rows may stay in their source. None: they are never purged.
         archive_retention: How long the archive may hold them. None: not chosen yet; nothing expires.
+        deletion_class: Of the deletion concept, for the deletion record (DIN 66398).
     """
 
     name: str
     source: Literal["postgres", "postgrest", "loki"]
-    namespace: str = "public"
+    namespace: str = NAMESPACE
     relation: str = ""
-    time_column: str = "created_at"
+    time_column: str = TIME_COLUMN
     key_columns: tuple[str, ...] | None = None
     subject_columns: tuple[str, ...] = ()
     policies: Mapping[str, PolicyAction] = field(default_factory=dict)
-    window: timedelta = timedelta(days=1)
-    source_retention: timedelta | None = timedelta(days=30)
+    window: timedelta = WINDOW
+    source_retention: timedelta | None = SOURCE_RETENTION
     archive_retention: timedelta | None = None
     purpose: str = ""
     legal_basis: str = ""
+    deletion_class: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Checkpoint
+from archiver.neighbours.settings import RetrySettings
 
 T = TypeVar("T")
 
@@ -51,8 +52,7 @@ def _ignore(_: Retry) -> None:
     """Nobody watches."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(RetrySettings):
     """How often and how long to ask again.
 
     Attributes:
@@ -66,10 +66,6 @@ class RetryPolicy:
         watch: Told of every repetition before its wait.
     """
 
-    attempts_max: int = 6
-    wait_first_s: float = 0.5
-    wait_max_s: float = 20.0
-    deadline_s: float = 180.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     uniform: Callable[[float, float], float] = random.uniform

@@ -16,11 +16,12 @@ from archiver.retention.export import (
     plan_export,
     same_state,
 )
-from archiver.retention.guard import ANCHOR_FOUND_EMPTY, Clocks, GuardRules, guard
+from archiver.retention.guard import ANCHOR_FOUND_EMPTY, Clocks, guard
 from archiver.retention.holds import holds_on
 from archiver.retention.policies import holds_less
 from archiver.retention.purge import Overdue, PurgePlan, PurgeSlot, due_windows, keep_reason, overdue, plan_purge
 from archiver.retention.reasons import ON_HOLD, Reason, Skip, Wait, differs, on_hold, still_there
+from archiver.retention.settings import GuardSettings
 from archiver.retention.windows import window_at
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
     "ExpiryPlan",
     "ExpirySlot",
     "ExportPlan",
-    "GuardRules",
+    "GuardSettings",
     "LeftSlot",
     "Need",
     "Overdue",

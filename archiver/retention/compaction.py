@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from archiver.ledger.holdings import DatasetHoldings, HeldSegment, SlotHoldings
 from archiver.model import Dataset, HoldPlaced, Slot
 from archiver.retention.expiry import archive_due_at
 from archiver.retention.export import LeftSlot
 from archiver.retention.reasons import Reason, on_hold
+from archiver.retention.settings import CompactSettings
+from archiver.section import PART_SIZE_BYTES
 
 PARTS_PER_MERGE_MAX = 64
 """So many files are read side by side."""
@@ -18,21 +20,14 @@ INSTANT_BYTES_MAX = 32 << 20
 without a usable time, and those whose time is a date."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompactionRules:
+class CompactionRules(CompactSettings):
     """When parts are merged.
 
     Attributes:
-        parts_min: So many small parts make it worth while. At least 2.
-        small_size_bytes_max: Larger parts are left as they are.
         merged_size_bytes_max: About the size of a part that a merge writes; so much is read for one.
-        after: A window must have ended this long ago: until then late rows still come.
     """
 
-    parts_min: int = 8
-    small_size_bytes_max: int = 32 << 20
-    merged_size_bytes_max: int = 256 << 20
-    after: timedelta = timedelta(days=2)
+    merged_size_bytes_max: int = PART_SIZE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

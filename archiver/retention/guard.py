@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from archiver.retention.settings import GuardSettings
+
 ANCHOR_FOUND_EMPTY: Final = "the anchor was found empty, so nothing says that the ledger was whole"
 
 
@@ -19,27 +21,10 @@ class Clocks:
     last_entry: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardRules:
-    """When a deletion is refused until a person says a word.
-
-    Attributes:
-        tolerance: By how much clocks may differ.
-        pause_max: After a longer pause between two entries the clock may have jumped.
-        share_max: The part of a dataset that may go at once, 0 to 1.
-        share_rows_min: Smaller deletions are never too large a share.
-    """
-
-    tolerance: timedelta = timedelta(minutes=5)
-    pause_max: timedelta = timedelta(days=3)
-    share_max: float = 0.5
-    share_rows_min: int = 1000
-
-
 def guard(
     clocks: Clocks,
     *,
-    rules: GuardRules,
+    rules: GuardSettings,
     pause: timedelta,
     anchor_adopted: bool,
     shares: Mapping[str, tuple[int, float]],
@@ -56,10 +41,10 @@ def guard(
     reasons = []
     others = (("database", clocks.database), ("store", clocks.store), ("anchor", clocks.anchor))
     for name, told in others:
-        if told is not None and abs(told - clocks.local) > rules.tolerance:
+        if told is not None and abs(told - clocks.local) > rules.clock_tolerance:
             reasons.append(f"the local clock says {_clock(clocks.local)}, the {name}'s {_clock(told)}")
     if clocks.last_entry is not None:
-        if clocks.local < clocks.last_entry - rules.tolerance:
+        if clocks.local < clocks.last_entry - rules.clock_tolerance:
             reasons.append(
                 f"the local clock says {_clock(clocks.local)}, but the last entry was written"
                 f" {_clock(clocks.last_entry)}: one of them jumped"

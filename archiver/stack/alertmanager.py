@@ -28,7 +28,7 @@ def check(
     Args:
         flag: ``--data.retention`` as it is deployed. None: the flag is not set. Unknown: nobody has seen the flags.
     """
-    server = Server(target.access, client)
+    server = Server(target, client)
     status = server.json("/api/v2/status")
     version = at(status, "versionInfo", "version") if not isinstance(status, Unknown) else None
     if isinstance(status, Unknown) or not isinstance(version, str):
@@ -36,7 +36,7 @@ def check(
         return (
             Finding(
                 check="alertmanager.reachable",
-                subject=target.access.address,
+                subject=target.address,
                 promised=span(target.promise),
                 configured="",
                 in_force="",
@@ -93,7 +93,7 @@ def _judge(
         verdict, fix = Verdict.OK, ""
     return Finding(
         check="alertmanager.retention",
-        subject=target.access.address,
+        subject=target.address,
         promised=span(target.promise),
         configured=configured,
         in_force="not told by its API",

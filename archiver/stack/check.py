@@ -111,10 +111,10 @@ class _Run:
         look: Callable[[httpx.Client], tuple[Finding, ...]],
     ) -> None:
         def ask() -> tuple[Finding, ...]:
-            with self.client_for(target.access) as client:
+            with self.client_for(target) as client:
                 return look(client)
 
-        self.contained(kind, target.access.address, secrets_of(target.access), ask)
+        self.contained(kind, target.address, secrets_of(target), ask)
 
     def contained(
         self, kind: str, subject: str, secrets: tuple[str, ...], look: Callable[[], tuple[Finding, ...]]

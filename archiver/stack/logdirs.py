@@ -96,7 +96,7 @@ def _files(target: LogDirectoryTarget) -> Iterator[LogFile]:
 
 def _look(path: Path, modified: datetime, target: LogDirectoryTarget) -> LogFile | None:
     try:
-        found = first_time(path, modified, target.timezone)
+        found = first_time(path, modified, target.zone)
     except FileNotFoundError:
         return None
     except OSError as exc:

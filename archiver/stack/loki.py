@@ -78,7 +78,7 @@ def check(target: LokiTarget, client: httpx.Client, now: datetime) -> tuple[Find
 
 def ask(target: LokiTarget, client: httpx.Client, now: datetime) -> Answers:
     """Ask for everything that is needed."""
-    server = Server(target.access, client)
+    server = Server(target, client)
     tenants = target.tenants or ("",)
     build = server.json("/loki/api/v1/status/buildinfo")
     version = at(build, "version") if not isinstance(build, Unknown) else build
@@ -270,7 +270,7 @@ def _finding(
 ) -> Finding:
     return Finding(
         check=check_name,
-        subject=f"{target.access.address}{about and ' ' + about}",
+        subject=f"{target.address}{about and ' ' + about}",
         promised=span(target.promise),
         configured=configured,
         in_force=in_force,

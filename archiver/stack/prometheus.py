@@ -111,7 +111,7 @@ def check(target: PrometheusTarget, client: httpx.Client, now: datetime) -> tupl
 
 def ask(target: PrometheusTarget, client: httpx.Client, now: datetime) -> Answers:
     """Ask for everything that is needed."""
-    server = Server(target.access, client)
+    server = Server(target, client)
     version = _text(_data(server, "/api/v1/status/buildinfo"), "version")
     if isinstance(version, Unknown):
         # Not reached, or something else than a Prometheus: six more questions would give the same answer.
@@ -323,7 +323,7 @@ def _setting(target: PrometheusTarget, answers: Answers) -> Finding:
     shown_force = in_force.reason if isinstance(in_force, Unknown) else _in_force_words(answers, in_force)
     return Finding(
         check="prometheus.retention.setting",
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
         configured=written.reason if isinstance(written, Unknown) else written.words,
         in_force="; ".join(one for one in (shown_force, what) if one),
@@ -439,7 +439,7 @@ def _observed(target: PrometheusTarget, answers: Answers, now: datetime) -> Find
     }
     return Finding(
         check="prometheus.retention.observed",
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
         configured="",
         in_force=f"with whole blocks at most {span(limit)}" if not target.strict else f"at most {span(limit)}",
@@ -460,7 +460,7 @@ def _agent(target: PrometheusTarget, answers: Answers) -> Finding:
         verdict, shown = Verdict.CANNOT_TELL, f"{written!r} cannot be read"
     return Finding(
         check="prometheus.agent",
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
         configured=f"agent mode, --storage.agent.retention.max-time={written}",
         in_force=shown,
@@ -484,7 +484,7 @@ def _copies(target: PrometheusTarget, answers: Answers) -> Iterator[Finding]:
         known = host in target.known_copies
         yield Finding(
             check="prometheus.remote_write",
-            subject=target.access.address,
+            subject=target.address,
             promised=_promised(target),
             configured=f"remote_write to {host or 'a URL that cannot be read'}",
             in_force="every sample is copied there",
@@ -504,7 +504,7 @@ def _host(url: str) -> str:
 def _cannot_tell(target: PrometheusTarget, check_name: str, why: Unknown) -> Finding:
     return Finding(
         check=check_name,
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
         configured="",
         in_force="",

@@ -1,17 +1,22 @@
 """What is to be looked at, and what was promised for it. Frozen; secrets never show in a ``repr``."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field
 
 from archiver.contracts import CronJob, LifecycleRule
-
-PROMISE = timedelta(days=30)
-"""The operator's documented choice; no law names it."""
+from archiver.model import SOURCE_RETENTION
+from archiver.stack.settings import (
+    AccessSettings,
+    AlertmanagerCheckSettings,
+    ComposeCheckSettings,
+    LogDirectorySettings,
+    LokiCheckSettings,
+    PrometheusCheckSettings,
+)
 
 
 def address(url: str) -> str:
@@ -28,32 +33,14 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{shown_host}{port}{parts.path.rstrip('/')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """How one HTTP server is reached.
+class Access(AccessSettings):
+    """One HTTP server and how it is reached.
 
     Attributes:
         url: Base, a path included when it stands behind a prefix. Credentials in it are used as basic auth.
-        username, password: Basic auth, instead of ``bearer_token``.
-        headers: Sent with every request, for a proxy that asks for them.
-        ca_file: Certificates to trust instead of the system's.
-        tls_verify: Off: any certificate is taken. What was asked is then asked of whoever answered.
-        client_certificate_file, client_key_file: For a server that asks for a certificate.
-        timeout_s: For connecting, and between two pieces of an answer.
-        deadline_s: For one whole answer.
     """
 
-    url: str = field(repr=False)
-    username: str = field(default="", repr=False)
-    password: SecretStr | None = None
-    bearer_token: SecretStr | None = None
-    headers: Mapping[str, SecretStr] = field(default_factory=dict)
-    ca_file: Path | None = None
-    tls_verify: bool = True
-    client_certificate_file: Path | None = None
-    client_key_file: Path | None = None
-    timeout_s: float = 10.0
-    deadline_s: float = 60.0
+    url: str = Field(repr=False)
 
     @property
     def address(self) -> str:
@@ -61,75 +48,40 @@ class Access:
         return address(self.url)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrometheusTarget:
+class PrometheusTarget(PrometheusCheckSettings, Access):
     """A deployed Prometheus.
 
     Attributes:
         promise: How long samples may live.
-        strict: Whether the promise holds for every single sample. Otherwise a setting of the promised length is
-            enough, and whole blocks may reach beyond it.
-        known_copies: Hosts of remote-write targets whose retention is accounted for elsewhere.
-        data_directory: ``--storage.tsdb.path`` as seen from here; None: blocks and snapshots are not looked at.
     """
 
-    access: Access
-    promise: timedelta = PROMISE
-    strict: bool = False
-    known_copies: frozenset[str] = frozenset()
-    data_directory: Path | None = None
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LokiTarget:
-    """A deployed Loki.
+class LokiTarget(LokiCheckSettings, Access):
+    """A deployed Loki."""
 
-    Attributes:
-        tenants: Sent as ``X-Scope-OrgID``. Empty: one tenant, no header (``auth_enabled: false``).
-        chunk_directory: The filesystem store's root as seen from here; None: files are not looked at.
-        lookback: How far back the oldest line is searched.
-    """
-
-    access: Access
-    promise: timedelta = PROMISE
-    tenants: tuple[str, ...] = ()
-    chunk_directory: Path | None = None
-    lookback: timedelta = timedelta(days=400)
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertmanagerTarget:
+class AlertmanagerTarget(AlertmanagerCheckSettings, Access):
     """A deployed Alertmanager: its silences carry names and comments of people."""
 
-    access: Access
-    promise: timedelta = PROMISE
+    url: str = Field(repr=False)
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeTarget:
+class ComposeTarget(ComposeCheckSettings):
     """The compose file that the stack was started with, or what ``docker compose config`` printed of it."""
 
     file: Path
-    promise: timedelta = PROMISE
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogDirectoryTarget:
-    """A directory that log files are written to, rotated in, and deleted from.
+class LogDirectoryTarget(LogDirectorySettings):
+    """A directory that log files are written to, rotated in, and deleted from."""
 
-    Attributes:
-        patterns: Names of the files that hold the lines; rotated and compressed ones included.
-        timezone: Of times without an offset (nginx's error log, RFC 3164, PM2's ``--time``).
-        logrotate_files: ``/etc/logrotate.conf`` or a directory such as ``/etc/logrotate.d``.
-        pm2_configuration: PM2's ``module_conf.json``, where pm2-logrotate rotates this directory.
-    """
-
-    path: Path
-    promise: timedelta = PROMISE
-    patterns: tuple[str, ...] = ("*",)
-    timezone: tzinfo = UTC
-    logrotate_files: tuple[Path, ...] = ()
-    pm2_configuration: Path | None = None
+    promise: timedelta = SOURCE_RETENTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +105,7 @@ class BucketFacts:
     prefix: str = ""
     holds_archive: bool = True
     problem: str = ""
-    promise: timedelta = PROMISE
+    promise: timedelta = SOURCE_RETENTION
     archive_retention: timedelta | None = None
     versioning: bool | None = None
     rules: tuple[LifecycleRule, ...] | None = None
@@ -174,7 +126,7 @@ class TableFacts:
     """
 
     relation: str
-    promise: timedelta | None = PROMISE
+    promise: timedelta | None = SOURCE_RETENTION
     window: timedelta = timedelta(days=1)
     oldest: datetime | None = None
     problem: str = ""
@@ -195,7 +147,7 @@ class SupabaseFacts:
 
     location: str
     problem: str = ""
-    promise: timedelta = PROMISE
+    promise: timedelta = SOURCE_RETENTION
     jobs: tuple[CronJob, ...] | None = None
     tables: tuple[TableFacts, ...] = ()
     plan: str = ""

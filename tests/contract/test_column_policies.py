@@ -1,6 +1,5 @@
 """Column policies on a real Postgres, with a connection and through a real data API: every type, partitions included."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,7 +109,7 @@ def test_every_type_is_written_in_its_policys_form(made: Nights) -> None:
 def test_rows_leave_their_source_by_what_is_left_of_them(
     made: Nights, database: Database, *, drop_partitions: bool
 ) -> None:
-    made.purge_options = replace(made.purge_options, drop_partitions=drop_partitions)
+    made.purge_options = made.purge_options.model_copy(update={"drop_partitions": drop_partitions})
     database.execute(
         "UPDATE logs SET payload = '{}', ip = '198.51.100.99' WHERE id = 1",
         "UPDATE logs SET phone = '+49' WHERE id = 2",

@@ -33,7 +33,7 @@ def test_parts_of_real_chunks_are_merged(name: str) -> None:
     archive = LokiArchive(
         FaultyStore(faults), FaultyAnchor(faults), LokiSource(ChunkDirectory(DATA / name / "store"), None)
     )
-    archive.options = LokiOptions(round_size_bytes_max=1)
+    archive.options = LokiOptions.model_construct(round_size_bytes_max=1)
     archive.init()
     archive.export()
     nights = Nights(

@@ -57,7 +57,7 @@ def test_cuts_and_spans_change_nothing(name: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("archiver.operations.logs.rows.SPAN_BYTES", 20_000)
     monkeypatch.setattr("archiver.operations.logs.decode.TASK_BYTES", 5_000)
     archive = archive_of(DATA / name / "store")
-    archive.options = LokiOptions(round_size_bytes_max=30_000)
+    archive.options = LokiOptions.model_construct(round_size_bytes_max=30_000)
     archive.export()
     archive.check(stated(name, "truth", "surplus"))
     assert max(len(slot.segments) for slot in archive.held.ordered()) > 1

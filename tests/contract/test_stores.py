@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from archiver.contracts import ObjectStore, PendingUpload, Removal
 from archiver.errors import AccessDenied, ConfigError, IntegrityError, ObjectExists, ObjectMissing, TransientError
 from archiver.neighbours.local.store import LocalStore
-from archiver.neighbours.s3.store import MIB, S3Options, S3Store
+from archiver.neighbours.s3.store import S3Options, S3Store
+from archiver.section import MIB
 from tests.support.buckets import BIG, bucket_name, client_of, create, digest, keys, options
 from tests.support.faulty import FaultyStore
 from tests.support.s3 import S3Server
@@ -592,7 +594,7 @@ def test_another_prefix_of_the_bucket_is_another_archive(bucket: Bucket, seaweed
 
 
 def test_encryption_is_asked_for_with_every_object(seaweedfs: S3Server, bucket: Bucket, tmp_path: Path) -> None:
-    store = S3Store(options(seaweedfs, bucket.name, encryption="AES256"))
+    store = S3Store(options(seaweedfs, bucket.name, sse="AES256"))
     path = tmp_path / "part"
     path.write_bytes(BIG)
     create(store, "data/small")
@@ -665,7 +667,12 @@ def test_wrong_keys_are_access_denied(request: pytest.FixtureRequest, server_nam
 
 def test_an_endpoint_that_nobody_serves_is_transient() -> None:
     store = S3Store(
-        S3Options(bucket="b", endpoint_url="http://127.0.0.1:1", access_key_id="key-id", secret_access_key="secret-key")
+        S3Options(
+            bucket="b",
+            endpoint_url="http://127.0.0.1:1",
+            access_key_id="key-id",
+            secret_access_key=SecretStr("secret-key"),
+        )
     )
     for call in (lambda: store.probe("t"), lambda: create(store, "x"), lambda: keys(store)):
         with pytest.raises(TransientError, match="cannot be reached"):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
 
-from archiver.config.settings import MetricsSettings
 from archiver.telemetry import alert, otlp
 from archiver.telemetry.alert import Alert, AlertNotSent
 from archiver.telemetry.metrics import HELP
 from archiver.telemetry.ping import Pinger, PingFailed
+from archiver.telemetry.settings import MetricsSettings
 from tests.support.daemon import free_port
 from tests.support.listener import listening
 from tests.support.stack_servers import alertmanager

@@ -38,7 +38,7 @@ def fresh(*, conditional: bool, commit_each_window: bool) -> tuple[Archive, Faul
         FaultyStore(faults, conditional=conditional),
         FaultyAnchor(faults),
         MemorySource(NOW, {"logs": table}),
-        options=ExportOptions(commit_interval_s=-1.0 if commit_each_window else 60.0),
+        options=ExportOptions.model_construct(commit_interval_s=-1.0 if commit_each_window else 60.0),
     )
     return archive, faults, table
 

@@ -16,7 +16,7 @@ from archiver.reports.catalogue import CATALOGUE
 from archiver.reports.compose import report_document
 from archiver.reports.html import html
 from archiver.reports.words import REASONS, Words
-from archiver.retention import Clocks, GuardRules, Reason, Skip, Wait, differs, guard, on_hold, still_there
+from archiver.retention import Clocks, GuardSettings, Reason, Skip, Wait, differs, guard, on_hold, still_there
 from archiver.stack.words import age, span
 from tests.support.november import files, november
 
@@ -70,7 +70,7 @@ def refusals() -> Iterator[str]:
     for unit in ("rows", "chunks"):
         yield from guard(
             Clocks(local=NOW, database=late, store=late, anchor=late, last_entry=late),
-            rules=GuardRules(),
+            rules=GuardSettings(),
             pause=timedelta(days=40),
             anchor_adopted=True,
             shares={"app_audit_log": (90_000, 0.9)},

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from archiver.model import Verdict
-from archiver.stack import Access, AlertmanagerTarget
 from archiver.stack.alertmanager import check
+from archiver.stack.targets import AlertmanagerTarget
 from archiver.stack.words import Unknown
 from tests.stack.answers import NOW, Answer, client, well_formed
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-TARGET = AlertmanagerTarget(access=Access(url="http://alerts.example:9093"))
+TARGET = AlertmanagerTarget(url="http://alerts.example:9093")
 
 
 def ended(days: float, state: str = "expired") -> dict[str, Any]:

@@ -9,18 +9,10 @@ import pytest
 import yaml
 
 from archiver.model import Verdict
-from archiver.stack import (
-    Access,
-    AlertmanagerTarget,
-    ComposeTarget,
-    LokiTarget,
-    PrometheusTarget,
-    compose,
-    loki,
-    prometheus,
-)
+from archiver.stack import compose, loki, prometheus
 from archiver.stack.compose import Running, alertmanager_flag, check
 from archiver.stack.composefile import FLAGS_NEEDED, read
+from archiver.stack.targets import AlertmanagerTarget, ComposeTarget, LokiTarget, PrometheusTarget
 from archiver.stack.words import Unknown
 from tests.stack.answers import NOW, Answer, client, healthy, of, recorded, verdicts, well_formed
 from tests.support import monitoring
@@ -48,12 +40,12 @@ def prometheus_service(*flags: str, **more: Any) -> dict[str, Any]:
 
 def running_prometheus(name: str) -> prometheus.Answers:
     with client(recorded(name)) as http:
-        return prometheus.ask(PrometheusTarget(access=Access(url="http://p")), http, NOW)
+        return prometheus.ask(PrometheusTarget(url="http://p"), http, NOW)
 
 
 def running_loki(answers: dict[str, Answer]) -> loki.Answers:
     with client(answers) as http:
-        return loki.ask(LokiTarget(access=Access(url="http://l")), http, NOW)
+        return loki.ask(LokiTarget(url="http://l"), http, NOW)
 
 
 def look(path: Path, running: Running | None = None) -> tuple[Finding, ...]:
@@ -301,4 +293,4 @@ def test_alertmanager(tmp_path: Path, retention: str, verdict: Verdict) -> None:
     expected = BREACH if retention == "90d" else verdict
     assert of(look(path), "compose.alertmanager.retention").verdict is expected
     assert alertmanager_flag(read(path)) == retention
-    assert AlertmanagerTarget(access=Access(url="http://a")).promise.days == 30
+    assert AlertmanagerTarget(url="http://a").promise.days == 30

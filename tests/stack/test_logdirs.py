@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from archiver.model import Verdict
-from archiver.stack import LogDirectoryTarget
 from archiver.stack.logdirs import check
 from archiver.stack.logtimes import first_time, time_of_line
 from archiver.stack.rotation import cron_period, current_name, logrotate_bound, pm2_bound, read_logrotate
+from archiver.stack.targets import LogDirectoryTarget
 from archiver.stack.words import Unknown
 from tests.stack.answers import NOW, of, well_formed
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from archiver.model import Verdict
-from archiver.stack import Access, LokiTarget
 from archiver.stack.loki import COMPACTOR_METRIC, ChunkName, check, parse_chunk_path
+from archiver.stack.targets import LokiTarget
 from tests.stack.answers import NOW, Answer, changed, client, healthy, of, recorded, streams, verdicts, well_formed
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-ACCESS = Access(url="http://loki.example:3100")
+URL = "http://loki.example:3100"
 STORES = Path(__file__).resolve().parents[1] / "data" / "loki"
 
 
 def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:
     with client(answers) as http:
-        findings = check(LokiTarget(access=ACCESS, **changes), http, NOW)
+        findings = check(LokiTarget(url=URL, **changes), http, NOW)
     well_formed(findings)
     assert "Muster" not in repr(findings)
     return findings
@@ -150,7 +150,7 @@ def test_a_short_max_query_length_is_respected() -> None:
     asked: list[httpx.Request] = []
     answers = changed(healthy(), lambda d: d["limits_config"].update(max_query_length="7d"))
     with client(answers, asked) as http:
-        check(LokiTarget(access=ACCESS), http, NOW)
+        check(LokiTarget(url=URL), http, NOW)
     lengths = [int(one.url.params["end"]) - int(one.url.params["start"]) for one in asked if "start" in one.url.params]
     assert max(lengths) <= 7 * 86_400 * 10**9
 

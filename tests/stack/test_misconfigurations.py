@@ -20,7 +20,9 @@ import yaml
 
 from archiver.contracts import CronJob, LifecycleRule
 from archiver.model import Verdict
-from archiver.stack import (
+from archiver.stack.check import check_stack, exit_status
+from archiver.stack.loki import COMPACTOR_METRIC
+from archiver.stack.targets import (
     Access,
     AlertmanagerTarget,
     BucketFacts,
@@ -31,10 +33,7 @@ from archiver.stack import (
     StackTargets,
     SupabaseFacts,
     TableFacts,
-    check_stack,
-    exit_status,
 )
-from archiver.stack.loki import COMPACTOR_METRIC
 from tests.stack.answers import (
     NOW,
     Answer,
@@ -88,7 +87,7 @@ class Stack:
     def spoil(self, kind: str, **changes: Any) -> None:
         """Change the only target of a kind."""
         (target,) = getattr(self.targets, kind)
-        self.targets = replace(self.targets, **{kind: (replace(target, **changes),)})
+        self.targets = replace(self.targets, **{kind: (target.model_copy(update=changes),)})
 
     def compose(self, change: Callable[[dict[str, Any]], Any]) -> None:
         path = self.directory / "docker-compose.yml"
@@ -140,9 +139,9 @@ def stack(tmp_path: Path) -> Stack:
     (data / "01BLOCK").mkdir(parents=True)
     block(data / "01BLOCK", 20)
     targets = StackTargets(
-        prometheus=(PrometheusTarget(access=Access(url="http://prometheus"), data_directory=data),),
-        loki=(LokiTarget(access=Access(url="http://loki")),),
-        alertmanager=(AlertmanagerTarget(access=Access(url="http://alertmanager")),),
+        prometheus=(PrometheusTarget(url="http://prometheus", data_directory=data),),
+        loki=(LokiTarget(url="http://loki"),),
+        alertmanager=(AlertmanagerTarget(url="http://alertmanager"),),
         compose=(ComposeTarget(file=tmp_path / "docker-compose.yml"),),
         log_directories=(LogDirectoryTarget(path=tmp_path / "pm2", logrotate_files=(tmp_path / "logrotate",)),),
         buckets=(
@@ -543,7 +542,7 @@ def test_every_finding_has_its_place_in_the_page_for_operators(stack: Stack) -> 
 def test_a_part_that_breaks_is_a_finding_and_stops_nothing(stack: Stack, kind: str) -> None:
     """Even a defect of ours: it is said, without what it stumbled over when that is a secret."""
     healthy_checks = {one.check for one in stack.look() if not one.check.startswith(kind)}
-    stack.spoil(kind, access=Access(url=f"http://me:geheim@{kind}", ca_file=Path("/nowhere/geheim.pem")))
+    stack.spoil(kind, url=f"http://me:geheim@{kind}", ca_file=Path("/nowhere/geheim.pem"))
 
     def explode(request: httpx.Request) -> httpx.Response:
         raise RuntimeError("geheim was not expected")
@@ -559,8 +558,8 @@ def test_a_part_that_breaks_is_a_finding_and_stops_nothing(stack: Stack, kind: s
 
 def test_a_certificate_that_is_not_there_is_a_finding(stack: Stack) -> None:
     """With the real client: reading a file is this side's failure."""
-    access = Access(url="https://prometheus", ca_file=stack.directory / "none.pem")
-    targets = StackTargets(prometheus=(PrometheusTarget(access=access),))
+    target = PrometheusTarget(url="https://prometheus", ca_file=stack.directory / "none.pem")
+    targets = StackTargets(prometheus=(target,))
     (finding,) = check_stack(targets, NOW)
     assert (finding.check, finding.verdict) == ("prometheus.check", CANNOT_TELL)
 

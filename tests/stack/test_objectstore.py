@@ -14,8 +14,8 @@ from archiver.errors import ConfigError, TransientError
 from archiver.model import Verdict
 from archiver.neighbours.s3.lifecycle import default_lock, lifecycle_rules
 from archiver.neighbours.s3.store import S3Options, S3Store
-from archiver.stack import BucketFacts
 from archiver.stack.objectstore import judge
+from archiver.stack.targets import BucketFacts
 from tests.stack.answers import NOW, of, verdicts, well_formed
 from tests.support.program import new_program
 

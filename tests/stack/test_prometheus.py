@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from archiver.model import Verdict
-from archiver.stack import Access, PrometheusTarget
 from archiver.stack.prometheus import check, oldest_possible, parse_in_force, setting_within
+from archiver.stack.targets import PrometheusTarget
 from archiver.stack.words import Unknown
 from tests.stack.answers import NOW, Answer, client, of, recorded, well_formed, with_oldest, with_version, with_yaml
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-TARGET = PrometheusTarget(access=Access(url="http://prometheus.example:9090"))
+TARGET = PrometheusTarget(url="http://prometheus.example:9090")
 SETTING, OBSERVED = "prometheus.retention.setting", "prometheus.retention.observed"
 
 
 def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:
-    target = PrometheusTarget(access=TARGET.access, **changes)
+    target = PrometheusTarget(url=TARGET.url, **changes)
     with client(answers) as http:
         findings = check(target, http, NOW)
     well_formed(findings)
@@ -200,8 +200,7 @@ def test_credentials_are_sent_and_never_shown() -> None:
     def echo(request: httpx.Request) -> httpx.Response:
         return httpx.Response(500, text=f"denied: {request.headers['authorization']} geheim-1 \x1b[31m")
 
-    access = Access(url="https://me@prometheus.example/p/?x=1", bearer_token=SecretStr("geheim-1"))
-    target = PrometheusTarget(access=access)
+    target = PrometheusTarget(url="https://me@prometheus.example/p/?x=1", bearer_token=SecretStr("geheim-1"))
     with client({"/p/api/v1/status/buildinfo": echo}) as http:
         http.headers["Authorization"] = "Bearer geheim-1"
         (finding,) = check(target, http, NOW)

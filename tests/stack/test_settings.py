@@ -78,14 +78,14 @@ def test_everything_that_can_be_named(tmp_path: Path) -> None:
         True,
         Path("/srv/prometheus"),
     )
-    assert prometheus.known_copies == {"copy.example"}
-    assert prometheus.access.bearer_token is not None
+    assert prometheus.known_copies == ("copy.example",)
+    assert prometheus.bearer_token is not None
     assert (loki.promise, loki.tenants) == (10 * DAY, ("bot", "shop"))
     assert loki.chunk_directory == Path("/var/lib/loki/chunks")
-    assert (alertmanager.promise, alertmanager.access.username) == (20 * DAY, "me")
+    assert (alertmanager.promise, alertmanager.username) == (20 * DAY, "me")
     assert (compose.promise, compose.file) == (5 * DAY, Path("infra/monitoring/docker-compose.yml"))
     pm2, nginx = found.log_directories
-    assert (pm2.promise, pm2.timezone) == (20 * DAY, ZoneInfo("Europe/Berlin"))
+    assert (pm2.promise, pm2.zone) == (20 * DAY, ZoneInfo("Europe/Berlin"))
     assert (nginx.promise, nginx.patterns) == (7 * DAY, ("*.log", "*.log.*"))
     assert (found.buckets, found.supabase) == ((), ())
 

@@ -12,8 +12,8 @@ from archiver.errors import AccessDenied, ConfigError, TransientError
 from archiver.model import Dataset, Verdict
 from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.postgres.watch import PostgresWatch
-from archiver.stack import SupabaseFacts, TableFacts
 from archiver.stack.supabase import judge
+from archiver.stack.targets import SupabaseFacts, TableFacts
 from tests.stack.answers import NOW, of, verdicts, well_formed
 from tests.support.postgres import PASSWORD
 from tests.support.program import new_program

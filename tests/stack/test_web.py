@@ -9,8 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from archiver.stack import Access
-from archiver.stack.targets import address
+from archiver.stack.targets import Access, address
 from archiver.stack.web import Server, clean, open_client, parse_yaml, secrets_of, unlabelled_samples
 from archiver.stack.words import Unknown, instant_of, is_size, parse_duration, setting, span
 

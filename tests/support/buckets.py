@@ -8,7 +8,8 @@ import boto3
 import botocore.config
 
 from archiver.contracts import ObjectStore
-from archiver.neighbours.s3.store import MIB, S3Options
+from archiver.neighbours.s3.store import S3Options
+from archiver.section import MIB
 from tests.support.s3 import S3Server
 
 BIG = (b"0123456789abcde\n" * (11 * MIB // 16)) + b"the last part is short"

@@ -24,7 +24,7 @@ from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, recor
 from archiver.operations.steps.fetch import fetch_segment
 from archiver.operations.tables.purge import PurgeOptions
 from archiver.parquet import read_batches
-from archiver.retention import Clocks, GuardRules, guard, window_at
+from archiver.retention import Clocks, GuardSettings, guard, window_at
 from tests.support.archive import LOGS, SIGNER, multiset
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource, MemoryTable
@@ -178,7 +178,7 @@ class World:
         )
         holdings = ledger.holdings
         adopted = holdings.anchor_adopted_at is not None
-        return guard(clocks, rules=GuardRules(), pause=holdings.pause, anchor_adopted=adopted, shares={})
+        return guard(clocks, rules=GuardSettings(), pause=holdings.pause, anchor_adopted=adopted, shares={})
 
     def may_delete(self, *, confirms: bool) -> bool:
         """Whether a deletion goes on. A person confirms what the guard refuses only if the clock is right."""

@@ -149,7 +149,7 @@ def test_too_few_parts_are_not_worth_while() -> None:
 
 def test_a_window_to_which_late_rows_may_come_waits() -> None:
     made, _ = archive()
-    made.compaction = replace(RULES, after=timedelta(days=4))
+    made.compaction = RULES.model_copy(update={"after": timedelta(days=4)})
     assert reasons(made) == ["late rows may still come to it"]
 
 
@@ -165,14 +165,14 @@ def test_parts_that_nobody_has_verified_wait() -> None:
 
 def test_large_parts_stay_as_they_are() -> None:
     made, _ = archive()
-    made.compaction = replace(RULES, small_size_bytes_max=10)
+    made.compaction = RULES.model_copy(update={"small_size_bytes_max": 10})
     assert reasons(made) == []
 
 
 def test_a_merge_has_a_bounded_size() -> None:
     made, table = archive(late_rows=5)
     sizes = [held.segment.size_bytes for held in made.open().holdings.dataset("logs").ordered()[0].segments]
-    made.compaction = replace(RULES, merged_size_bytes_max=3 * max(sizes))
+    made.compaction = RULES.model_copy(update={"merged_size_bytes_max": 3 * max(sizes)})
     made.compact()
     assert parts(made) == [4, 1], "the last three became one"
     made.check(table.values())

@@ -9,7 +9,8 @@ import pytest
 from archiver.contracts import DeletionRequest, DeletionRequests
 from archiver.errors import ArchiverError, ConfigError, LedgerBroken, Refused, SegmentAltered
 from archiver.model import ChunksDeleted, ChunksDeletionIntended
-from archiver.operations.logs.purge import LokiPurgeReceipt, LokiPurgeRules, Standing, loki_plan_word
+from archiver.operations.logs.purge import LokiPurgeReceipt, Standing, loki_plan_word
+from archiver.operations.logs.settings import LokiSettings
 from tests.support.chunk_store import MemoryLoki
 from tests.support.evening import EVENING, HOUR_NS, LATE, OTHER, chunk, entries_of, world
 from tests.support.faulty import FAULTS, Crash, Faults, FaultyStore
@@ -17,8 +18,8 @@ from tests.support.loki import LokiArchive
 from tests.support.loki_encoder import Writing
 from tests.support.nights import placed
 
-FILES = LokiPurgeRules(deletes_files=True, round_size_bytes_max=1)
-COMPACTOR = LokiPurgeRules()
+FILES = LokiSettings.model_construct(delete="files", round_size_bytes_max=1)
+COMPACTOR = LokiSettings()
 LATER = datetime(2026, 4, 8, 12, tzinfo=UTC)
 """32 days after the chunks of the 7th of March, 29 after the young one."""
 YOUNG = chunk((60 * HOUR_NS, b"young"), job="young")
@@ -70,7 +71,7 @@ def test_what_the_compactor_should_have_deleted_is_named_and_nothing_is_touched(
 
 def test_the_compactor_is_given_its_time() -> None:
     archive, _, _ = archived()
-    patient = replace(COMPACTOR, grace=timedelta(days=3))
+    patient = COMPACTOR.model_copy(update={"delete_grace": timedelta(days=3)})
     plan = archive.plan_purge(patient)
     assert {one.standing for one in plan.due} == {Standing.COMPACTOR}
     assert plan.broken == 0
@@ -93,12 +94,12 @@ def test_a_chunk_that_will_be_deleted_unarchived_is_named_in_time() -> None:
     assert {one.ref.chunk for one in plan.due if one.standing is Standing.UNARCHIVED} == chunks_of(old)
     assert [(one.ref.chunk, one.detail) for one in plan.soon] == [(str(soon.key()), "still being written")]
     assert plan.broken == 2 + 1 + 1
-    assert archive.plan_purge(replace(COMPACTOR, warn_before=timedelta(hours=12))).soon == ()
+    assert archive.plan_purge(COMPACTOR.model_copy(update={"warn_before": timedelta(hours=12)})).soon == ()
 
 
 def test_fault_22_what_was_lost_is_said_again() -> None:
     archive, _, loki = archived()
-    archive.options = replace(archive.options, settle=timedelta(days=60))
+    archive.options = archive.options.model_copy(update={"settle": timedelta(days=60)})
     loki.store.put(LATE)
     archive.export()
     del loki.store.objects[LATE.key().path()]
@@ -241,7 +242,7 @@ def test_fault_26_a_hold_placed_while_a_purge_is_at_work_is_respected(monkeypatc
         return whole(self, ref, data)
 
     monkeypatch.setattr(MemoryLoki, "decode", placing)
-    _, receipt = archive.purge(replace(FILES, round_size_bytes_max=1 << 30))
+    _, receipt = archive.purge(FILES.model_copy(update={"round_size_bytes_max": 1 << 30}))
     assert (receipt.chunks, receipt.kept) == (0, {"on hold (case)": 2})
     assert loki.store.objects.keys() == names(EVENING, OTHER)
 

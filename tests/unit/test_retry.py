@@ -41,7 +41,7 @@ def policy(time: Time, **changes: object) -> RetryPolicy:
     """Waits that are always as long as they may be."""
     settings: dict[str, object] = {"attempts_max": 4, "wait_first_s": 1.0, "wait_max_s": 60.0, "deadline_s": 1000.0}
     settings |= {"sleep": time.sleep, "clock": time.clock, "uniform": lambda _, high: high}
-    return RetryPolicy(**(settings | changes))  # type: ignore[arg-type]
+    return RetryPolicy(**(settings | changes))
 
 
 class Script:

@@ -18,17 +18,18 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 import boto3
 import botocore
 import botocore.config
 import botocore.exceptions
 import botocore.parsers
+from pydantic import SecretStr, model_validator
 
 from archiver import layout
 from archiver.contracts import BucketKeeping, ObjectRef, PendingUpload, Removal, StoreFacts
@@ -49,60 +50,45 @@ from archiver.neighbours.keys import check_key
 from archiver.neighbours.s3.bulk import DELETE_BATCH_MAX, Bulk, delete_in_bulk
 from archiver.neighbours.s3.errors import BUCKET_HINT, FAILURES, GONE, UNDECIDED, Taken, Unsupported, one_line, refuse
 from archiver.neighbours.s3.lifecycle import default_lock, lifecycle_rules
+from archiver.neighbours.s3.settings import S3Settings
+from archiver.section import MIB
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 T = TypeVar("T")
 
-MIB: Final = 1 << 20
-PART_BYTES_MIN: Final = 5 * MIB
 PARTS_MAX: Final = 10_000
-"""S3's own limits: every part but the last, parts of one upload."""
+"""S3's own limit: parts of one upload."""
 
 STREAM_BUFFER_BYTES: Final = MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Options:
-    """How to reach a bucket, and what to ask of it.
+class S3Options(S3Settings):
+    """How to reach a bucket, and what to ask of it: the settings, and which bucket, where, as whom.
 
     Attributes:
         prefix: Folder of the archive in the bucket; empty: the bucket is the archive's alone.
         endpoint_url: None: AWS.
         region: None: what boto3's own configuration says, else ``us-east-1``.
-        path_style: ``https://host/bucket/key``. None: with an ``endpoint_url`` yes, with AWS no.
         access_key_id, secret_access_key, session_token: None: boto3's own chain (environment, profile, instance).
-        encryption: Asked for with every object; empty: the bucket's default applies.
-        kms_key_id: For ``aws:kms``; None: the account's default key.
-        checksums: Send a SHA-256 with every object and part, which the store checks. Off only for a store that
-            refuses them.
-        multipart_threshold_bytes: Larger files go in parts. This or a part is what one upload holds in memory.
-        part_bytes: Size of a part, larger only where a file would need more than 10,000 of them.
-        read_timeout_s: Between two pieces of an answer, not for a whole one.
-        connections_max: Kept open at once; further threads wait for one.
         ca_bundle: Certificates to trust instead of the system's.
+
+    Raises:
+        ConfigError: They are no place in a bucket, or half of a credential.
     """
 
     bucket: str
     prefix: str = ""
     endpoint_url: str | None = None
     region: str | None = None
-    path_style: bool | None = None
     access_key_id: str | None = None
-    secret_access_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    encryption: Literal["", "AES256", "aws:kms"] = ""
-    kms_key_id: str | None = None
-    checksums: bool = True
-    multipart_threshold_bytes: int = 16 * MIB
-    part_bytes: int = 16 * MIB
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 60.0
-    connections_max: int = 16
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
     ca_bundle: Path | None = None
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _is_whole(self) -> "S3Options":
         if not self.bucket:
             raise ConfigError("S3 store: no bucket is named; nothing was read or written")
         if self.prefix.strip("/"):
@@ -112,15 +98,16 @@ class S3Options:
                 raise ConfigError(
                     f"S3 store: prefix {self.prefix!a} is not a folder's name; nothing was read or written"
                 ) from error
-        if self.part_bytes < PART_BYTES_MIN:
-            raise ConfigError(
-                f"S3 store: parts of {self.part_bytes} bytes, S3 takes none below {PART_BYTES_MIN}; nothing was written"
-            )
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ConfigError(
                 "S3 store: only one of access key id and secret access key is set; nothing was read or written",
                 hint="set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither",
             )
+        return self
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 # ── The store ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,8 +139,8 @@ class S3Store:
         try:
             session = boto3.Session(
                 aws_access_key_id=options.access_key_id,
-                aws_secret_access_key=options.secret_access_key,
-                aws_session_token=options.session_token,
+                aws_secret_access_key=_plain(options.secret_access_key),
+                aws_session_token=_plain(options.session_token),
             )
             return session.client(
                 "s3",
@@ -293,7 +280,7 @@ class S3Store:
             )
 
     def _encryption(self) -> dict[str, Any]:
-        match self.options.encryption:
+        match self.options.sse:
             case "":
                 return {}
             case "AES256":

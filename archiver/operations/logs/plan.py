@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from archiver.contracts import ChunkRef, ChunkSource
 from archiver.errors import ObjectMissing
@@ -11,29 +11,22 @@ from archiver.ledger.holdings import DatasetHoldings
 from archiver.ledger.ledger import Ledger
 from archiver.operations.logs.lists import ChunkLists, KnownChunk
 from archiver.operations.logs.requests import Rule, rules
+from archiver.operations.logs.settings import LokiSettings
 from archiver.retention import Wait
+from archiver.section import PART_SIZE_BYTES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LokiOptions:
+class LokiOptions(LokiSettings):
     """How an export of logs works.
 
     Attributes:
-        settle: A chunk whose file is younger than this may still be written to.
-        label_columns: Labels that become columns of their own.
-        round_size_bytes_max: Chunk bytes of one commit; the work directory needs about ten times as much.
-        chunk_size_bytes_max: Larger chunks are not read.
         part_size_bytes_max: A part is closed at about this size.
         since, until: Only chunks with a bound inside; None is unbounded.
     """
 
     since: datetime | None = None
     until: datetime | None = None
-    settle: timedelta = timedelta(minutes=15)
-    label_columns: tuple[str, ...] = ("job", "app", "level", "filename", "service_name")
-    round_size_bytes_max: int = 256 << 20
-    chunk_size_bytes_max: int = 256 << 20
-    part_size_bytes_max: int = 256 << 20
+    part_size_bytes_max: int = PART_SIZE_BYTES
     accepts_drift: bool = False
 
 

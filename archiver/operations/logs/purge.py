@@ -31,6 +31,7 @@ from archiver.model import EPOCH, ChunksDeleted, ChunksDeletionIntended, Dataset
 from archiver.operations.logs.lists import ChunkLists, KnownChunk
 from archiver.operations.logs.plan import ChunkPlan, rounds
 from archiver.operations.logs.proof import ChunkProof, LokiProof
+from archiver.operations.logs.settings import LokiSettings
 from archiver.operations.steps.commit import append_decided, refuse_swept
 from archiver.operations.steps.run import Run
 from archiver.retention import Wait, holds_on, window_at
@@ -53,25 +54,6 @@ class Standing(StrEnum):
 
 BROKEN = (Standing.LEFT, Standing.UNARCHIVED, Standing.QUARANTINED)
 """Standings of a chunk that is due which say that a promise is not kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LokiPurgeRules:
-    """What was promised for logs.
-
-    Attributes:
-        retention: How long Loki may hold a chunk after its last line.
-        grace: How much longer the compactor may need.
-        warn_before: So long before it is due a chunk that is not archived is named.
-        deletes_files: We delete, not Loki's compactor.
-        round_size_bytes_max: Chunk bytes that are read and compared at once, and deleted by one pair of entries.
-    """
-
-    retention: timedelta = timedelta(days=30)
-    grace: timedelta = timedelta(days=1)
-    warn_before: timedelta = timedelta(days=7)
-    deletes_files: bool = False
-    round_size_bytes_max: int = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +166,7 @@ class PurgeLoki:
         dataset: Dataset,
         proof: LokiProof,
         *,
-        rules: LokiPurgeRules,
+        rules: LokiSettings,
         run: Run,
         now: datetime,
     ) -> None:
@@ -202,7 +184,7 @@ class PurgeLoki:
     def plan(self) -> LokiPurgePlan:
         """Look at every chunk's name. Reads no chunk, writes nothing."""
         found = self._proof.plan()
-        border = self._now - self._rules.retention
+        border = self._now - self._rules.source_retention
         due: list[DueChunk] = []
         soon: list[DueChunk] = []
         everything = [
@@ -212,7 +194,7 @@ class PurgeLoki:
             *((ref, Standing.QUARANTINED, "") for ref in found.in_quarantine),
         ]
         for ref, standing, detail in everything:
-            due_at = _instant(ref.through_ms) + self._rules.retention
+            due_at = _instant(ref.through_ms) + self._rules.source_retention
             if due_at <= self._now:
                 due.append(DueChunk(ref, due_at, standing or self._standing(ref, due_at), detail or self._hold(ref)))
             elif standing is Standing.UNARCHIVED and due_at <= self._now + self._rules.warn_before:
@@ -233,13 +215,13 @@ class PurgeLoki:
         )
 
     def _standing(self, ref: ChunkRef, due_at: datetime) -> Standing:
-        if self._rules.deletes_files:
+        if self._rules.delete == "files":
             return Standing.ON_HOLD if self._hold(ref) else Standing.GOING
-        return Standing.LEFT if due_at + self._rules.grace <= self._now else Standing.COMPACTOR
+        return Standing.LEFT if due_at + self._rules.delete_grace <= self._now else Standing.COMPACTOR
 
     def _hold(self, ref: ChunkRef) -> str:
         """Which holds keep a chunk from being deleted here, by the days that its name states."""
-        if not self._rules.deletes_files:
+        if self._rules.delete != "files":
             return ""
         first, last = (_instant(bound_ms) for bound_ms in (ref.from_ms, ref.through_ms))
         days = [window_at(first, DAY)]

@@ -43,6 +43,7 @@ from archiver.operations.steps.parts import Parts
 from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
 from archiver.operations.steps.schema import schema_event
+from archiver.operations.tables.settings import ExportSettings
 from archiver.parquet import fingerprint, sort_rows
 from archiver.privacy.key import PrivacyKey
 from archiver.retention import DueSlot, ExportPlan, Need, census_bounds, is_future, plan_export
@@ -52,19 +53,14 @@ SCAN_SLICES = (1, 4, 16, 64)
 time-out, or that a failover ended, is asked again in smaller pieces."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportOptions:
+class ExportOptions(ExportSettings):
     """How an export works; what it exports is its datasets and bounds.
 
     Attributes:
-        part_size_bytes_max: A part is closed at about this size.
-        commit_interval_s: Finished windows are committed, and a new snapshot is taken, at least this often.
         accepted_drift: Datasets whose lossy schema change a person has agreed to.
         privacy_key: For column policies that write digests.
     """
 
-    part_size_bytes_max: int = 256 * 1024 * 1024
-    commit_interval_s: float = 60.0
     accepted_drift: frozenset[str] = frozenset()
     privacy_key: PrivacyKey | None = None
 

@@ -29,6 +29,7 @@ from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.compare import COMPARE_ROWS, aligned, difference
 from archiver.operations.steps.reading import SourceReader
 from archiver.operations.steps.run import Run
+from archiver.operations.tables.settings import PurgeSettings
 from archiver.operations.tables.slot import SlotPurge, SlotWork
 from archiver.privacy.key import PrivacyKey
 from archiver.retention import (
@@ -47,19 +48,14 @@ NO_PLAN = "0" * 64
 """The plan of an intent that only makes room for rows which another run's reconciliation could not see."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PurgeOptions:
+class PurgeOptions(PurgeSettings):
     """How a purge works.
 
     Attributes:
-        batch_rows_max: About how many rows one transaction reads and deletes: how long its locks are held.
-        drop_partitions: Whether a partition whose rows are all proven is dropped whole.
         subject_digest: The keyed digest of a person's identifier, as holds of a subject keep it.
         privacy_key: For column policies that write digests.
     """
 
-    batch_rows_max: int = 50_000
-    drop_partitions: bool = True
     subject_digest: Callable[[str], str] | None = None
     privacy_key: PrivacyKey | None = None
 
