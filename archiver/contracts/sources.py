@@ -12,6 +12,32 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """A piece of a partitioned relation: all of its rows with a time in one span, and no others.
+
+    Attributes:
+        name: Qualified and quoted, as the source writes it.
+        window: Its bounds.
+    """
+
+    name: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partitions:
+    """A relation's partitions.
+
+    Attributes:
+        droppable: Those that may be dropped whole, as far as rights and rules of the source go; oldest first.
+        remarks: Why others may not, in words for a person; empty also where a relation has no partitions.
+    """
+
+    droppable: tuple[Partition, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
 class Snapshot(Protocol):
     """One consistent view of a source. Several threads may scan it at once.
 
@@ -80,6 +106,14 @@ class Snapshot(Protocol):
         """How many rows of a window (None: the undated rows) share their key with another row of it."""
         ...
 
+    def has_time_index(self, dataset: Dataset) -> bool:
+        """Whether an index begins with the time column, so that a purge need not read the whole table."""
+        ...
+
+    def partitions(self, dataset: Dataset) -> Partitions:
+        """The relation's partitions by its time column; none where the source cannot drop one whole."""
+        ...
+
 
 class Source(Protocol):
     """A database that datasets are read from."""
@@ -102,7 +136,8 @@ class Source(Protocol):
 class PurgeTransaction(Snapshot, Protocol):
     """One transaction that reads and deletes. Its reads see one snapshot and its own deletions, nothing else.
 
-    Not for several threads. Left without ``commit`` everything is rolled back.
+    Not for several threads. Left without ``commit`` everything is rolled back. ``schema`` gives what the source's last
+    snapshot found; that it is still so was seen when the transaction began, and nobody can change it before it ends.
     """
 
     def delete(self, dataset: Dataset, schema: TableSchema, window: Window, keys: "pa.Table") -> SourceState:
@@ -131,39 +166,15 @@ class PurgeTransaction(Snapshot, Protocol):
 class Purgeable(Source, Protocol):
     """A source that rows can be deleted from."""
 
-    def purging(self) -> AbstractContextManager[PurgeTransaction]:
-        """Begin a transaction that may delete; everything it reads is one snapshot."""
+    def purging(self, dataset: Dataset) -> AbstractContextManager[PurgeTransaction]:
+        """Begin a transaction that may delete rows of one dataset; everything it reads is one snapshot.
+
+        Raises:
+            Partial: The relation is no longer what the source's last snapshot found; nothing was deleted.
+            AccessDenied: Deleting is not allowed.
+            TransientError: Somebody holds a lock for too long, or the source cannot be reached.
+        """
         ...
-
-    def has_time_index(self, dataset: Dataset) -> bool:
-        """Whether an index begins with the time column, so that a purge need not read the whole table."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partition:
-    """A piece of a partitioned relation: all of its rows with a time in one span, and no others.
-
-    Attributes:
-        name: Qualified and quoted, as the source writes it.
-        window: Its bounds.
-    """
-
-    name: str
-    window: Window
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partitions:
-    """A relation's partitions.
-
-    Attributes:
-        droppable: Those that may be dropped whole, as far as rights and rules of the source go; oldest first.
-        remarks: Why others may not, in words for a person; empty also where a relation has no partitions.
-    """
-
-    droppable: tuple[Partition, ...] = ()
-    remarks: tuple[str, ...] = ()
 
 
 class DropTransaction(PurgeTransaction, Protocol):
@@ -189,10 +200,6 @@ class DropTransaction(PurgeTransaction, Protocol):
 @runtime_checkable
 class PurgesPartitions(Purgeable, Protocol):
     """A source from which whole partitions can be dropped."""
-
-    def partitions(self, dataset: Dataset) -> Partitions:
-        """The relation's partitions by its time column."""
-        ...
 
     def dropping(self, dataset: Dataset, partition: Partition) -> AbstractContextManager[DropTransaction]:
         """Keep writers out of a partition, then begin a transaction that sees everything that was written to it.

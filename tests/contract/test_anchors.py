@@ -24,7 +24,7 @@ from archiver.model import Checkpoint
 from archiver.neighbours.dataapi.anchor import SupabaseAnchor
 from archiver.neighbours.dataapi.client import DataApi, installation_sql
 from archiver.neighbours.local.anchor import FileAnchor
-from archiver.neighbours.postgres import anchor as postgres
+from archiver.neighbours.postgres import connection
 from archiver.neighbours.postgres.anchor import PostgresAnchor
 from tests.support import proxy
 from tests.support.faulty import FaultyAnchor
@@ -345,17 +345,19 @@ def test_a_swap_whose_reply_was_lost_is_repaired_by_asking_again(
     old = None if first else checkpoint(0)
     if old is not None:
         anchor.swap(None, old)
-    real = postgres._rows
+    real = connection.run
 
-    def lose(connection: Any, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        if took_effect:
-            real(connection, statement, values)
+    def lose(opened: Any, script: str) -> None:
+        if script != "COMMIT" or took_effect:
+            real(opened, script)
+        if script != "COMMIT":
+            return
         raise adbc_driver_manager.OperationalError(
             "server closed the connection unexpectedly", status_code=adbc_driver_manager.AdbcStatusCode.IO
         )
 
     with monkeypatch.context() as patch:
-        patch.setattr(postgres, "_rows", lose)
+        patch.setattr("archiver.neighbours.postgres.anchor.run", lose)
         with pytest.raises(OutcomeUnknown, match="the anchor may have moved"):
             anchor.swap(old, checkpoint(1))
         with pytest.raises(TransientError):
@@ -471,7 +473,7 @@ def test_a_server_that_nobody_runs_is_transient() -> None:
     [
         "postgresql://user:hush@host:no-port/db",
         "postgresql://user:hush@127.0.0.1/db?no_such_option=1",
-        "host=127.0.0.1 password=hush",
+        "host=127.0.0.1 password=hush no_such_option=1",
         "mysql://user:hush@host/db",
     ],
 )

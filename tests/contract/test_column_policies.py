@@ -10,7 +10,8 @@ from archiver.model import Dataset, PolicyAction
 from archiver.neighbours.dataapi import query as postgrest_query
 from archiver.neighbours.dataapi.client import DataApi
 from archiver.neighbours.dataapi.source import PostgrestSource
-from archiver.neighbours.postgres.source import PostgresSnapshot, PostgresSource
+from archiver.neighbours.postgres.snapshot import PostgresSnapshot
+from archiver.neighbours.postgres.source import PostgresSource
 from archiver.operations.tables.export import ExportOptions
 from archiver.operations.tables.purge import PurgeOptions
 from archiver.privacy.key import PrivacyKey

@@ -16,6 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archiver.contracts import Partitions
 from archiver.errors import ConfigError, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
 from archiver.neighbours.dataapi.client import RetryingApi
@@ -186,6 +187,14 @@ class PostgrestSnapshot:
             doing=f"looking for keys that occur twice in {dataset.name}",
             expects=int,
         )
+
+    def has_time_index(self, dataset: Dataset) -> bool:
+        """See ``contracts.Snapshot``."""
+        return bool(self._facts.of(dataset)["has_time_index"])
+
+    def partitions(self, dataset: Dataset) -> Partitions:  # noqa: ARG002
+        """See ``contracts.Snapshot``. None can be dropped over HTTP."""
+        return Partitions()
 
     def scan(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> Iterator[pa.RecordBatch]:
         """See ``contracts.Snapshot``."""

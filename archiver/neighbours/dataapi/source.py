@@ -50,12 +50,8 @@ class PostgrestSource:
         yield view
 
     @contextmanager
-    def purging(self) -> Iterator[PurgeTransaction]:
+    def purging(self, dataset: Dataset) -> Iterator[PurgeTransaction]:  # noqa: ARG002
         """See ``contracts.Purgeable``."""
         work = PostgrestPurge(self.asked, settle_margin=self.settle_margin, body_bytes_max=self.purge_body_bytes_max)
         work.begin()
         yield work
-
-    def has_time_index(self, dataset: Dataset) -> bool:
-        """See ``contracts.Purgeable``."""
-        return bool(self.asked.describe(dataset)["has_time_index"])

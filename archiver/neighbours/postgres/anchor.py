@@ -8,53 +8,36 @@
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-import adbc_driver_manager
-import adbc_driver_postgresql.dbapi
-
-from archiver.errors import (
-    AccessDenied,
-    ArchiverError,
-    ConfigError,
-    Conflict,
-    IntegrityError,
-    OutcomeUnknown,
-    TransientError,
-)
+from archiver.errors import AccessDenied, ArchiverError, ConfigError, Conflict, IntegrityError, OutcomeUnknown
 from archiver.model import Checkpoint
 from archiver.neighbours import checkpoint as codec
+from archiver.neighbours.postgres.catalog import literal, quoted
+from archiver.neighbours.postgres.connection import (
+    DRIFT_STATES,
+    FAILURES,
+    ConnectionString,
+    close,
+    condition,
+    connect,
+    fetch,
+    is_lost,
+    run,
+    state_of,
+    translate,
+)
 
 TABLE: Final = "archiver_anchor"
 
 CONNECT_TIMEOUT_S: Final = 10
 STATEMENT_TIMEOUT_S: Final = 20
 
-# libpq waits for a lost peer for hours unless told otherwise.
-_LIBPQ_DEFAULTS: Final = {
-    "application_name": "archiver",
-    "connect_timeout": str(CONNECT_TIMEOUT_S),
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": str(STATEMENT_TIMEOUT_S * 1000),
-}
-
-# SQLSTATEs and classes of them (first two characters), PostgreSQL manual, appendix A.
+# SQLSTATEs, PostgreSQL manual, appendix A: no such table, schema or column.
 _NO_TABLE: Final = frozenset({"42P01", "3F000", "42703"})
-_NO_RIGHT: Final = frozenset({"42501", "28000", "28P01"})
-_READ_ONLY: Final = frozenset({"25006"})
-_CONNECTION_LOST: Final = frozenset({"08", "57P01", "57P02", "57P03"})
-_PASSING: Final = frozenset({"40", "53", "55", "57", "58", "XX"})
-
-# What libpq and the server say before there is a session, where no SQLSTATE reaches us.
-_REFUSED_WORDS: Final = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "role ")
-_NO_DATABASE_WORDS: Final = ("database ",)
-_UNREACHED_WORDS: Final = ("connection to server", "could not translate host name", "timeout expired")
 
 
 _ONLY_FORWARD: Final = (
@@ -81,7 +64,7 @@ class PostgresAnchor:
     """One row for each archive in ``<schema>.archiver_anchor``. Each call opens a connection of its own.
 
     Attributes:
-        dsn: ``postgresql://…``, direct or through a session pooler; a transaction pooler has no prepared statements.
+        dsn: In any form that libpq takes; direct or through a session pooler.
     """
 
     dsn: str = field(repr=False)
@@ -90,14 +73,11 @@ class PostgresAnchor:
     @property
     def location(self) -> str:
         """Host, database and table, without credentials."""
-        parts = urlsplit(self.dsn)
-        host = parts.hostname or dict(parse_qsl(parts.query)).get("host", "")
-        port = f":{parts.port}" if _port(self.dsn) else ""
-        return f"postgresql://{host}{port}{parts.path if parts.scheme else ''} {self.schema}.{TABLE}"
+        return f"{ConnectionString(self.dsn).location} {self.schema}.{TABLE}"
 
     @property
     def _table(self) -> str:
-        return f"{_quoted(self.schema)}.{TABLE}"
+        return f"{quoted(self.schema)}.{TABLE}"
 
     def install_sql(self) -> str:
         """The DDL, for a migration; repeating it is harmless."""
@@ -118,7 +98,7 @@ class PostgresAnchor:
             "editing it by hand makes every verification fail."
         )
         return (
-            f"CREATE SCHEMA IF NOT EXISTS {_quoted(self.schema)}",
+            f"CREATE SCHEMA IF NOT EXISTS {quoted(self.schema)}",
             f"CREATE TABLE IF NOT EXISTS {self._table} (\n    {listed}\n)",
             f"REVOKE ALL ON {self._table} FROM PUBLIC",
             f"COMMENT ON TABLE {self._table} IS '{comment}'",
@@ -133,10 +113,10 @@ class PostgresAnchor:
         """
         with self._connected("no table was made", write=False) as connection:
             # CREATE … IF NOT EXISTS asks for the right to create even when there is nothing to do.
-            if _rows(connection, "SELECT to_regclass($1)::text", (self._table,)) != [(None,)]:
+            if fetch(connection, "SELECT to_regclass($1)::text", (self._table,)) != [(None,)]:
                 return
             for statement in self._statements():
-                _run(connection, statement)
+                run(connection, statement)
 
     def read(self, archive_id: str) -> Checkpoint | None:
         """See ``contracts.Anchor``.
@@ -149,13 +129,13 @@ class PostgresAnchor:
             return self._read(connection, archive_id)
 
     def _read(self, connection: Any, archive_id: str) -> Checkpoint | None:
-        rows = _rows(
+        rows = fetch(
             connection,
             f"SELECT archive_id, seq, hash, signature FROM {self._table} WHERE archive_id = $1",
             (archive_id,),
         )
         if not rows:
-            if _rows(connection, "SELECT row_security_active($1::text)", (self._table,)) == [(True,)]:
+            if fetch(connection, "SELECT row_security_active($1::text)", (self._table,)) == [(True,)]:
                 raise AccessDenied(
                     f"{self.location}: row level security is active for this role, so a missing row proves nothing; "
                     "it was not read",
@@ -186,7 +166,7 @@ class PostgresAnchor:
             )
             values = (*fields, expected.seq, expected.hash, expected.signature)
         with self._connected("the anchor was not moved", write=True) as connection:
-            moved = _rows(connection, statement, values)
+            moved = fetch(connection, statement, values)
         if not moved:
             current = self.read(new.archive_id)
             raise Conflict(
@@ -197,7 +177,7 @@ class PostgresAnchor:
     def clock(self) -> datetime | None:
         """The database server's."""
         with self._connected("its clock was not read", write=False) as connection:
-            rows = _rows(connection, "SELECT clock_timestamp()", ())
+            rows = fetch(connection, "SELECT clock_timestamp()", ())
         now = rows[0][0]
         if not isinstance(now, datetime):
             raise IntegrityError(f"{self.location}: the server's clock is no time ({type(now).__name__})")
@@ -210,7 +190,7 @@ class PostgresAnchor:
             ConfigError: The table does not exist.
         """
         with self._connected("its rights were not looked at", write=False) as connection:
-            found = _rows(
+            found = fetch(
                 connection,
                 "SELECT has_table_privilege($1::text, 'INSERT'), has_table_privilege($1::text, 'UPDATE'),"
                 " NOT pg_is_in_recovery()",
@@ -222,95 +202,40 @@ class PostgresAnchor:
 
     @contextmanager
     def _connected(self, undone: str, *, write: bool) -> Iterator[Any]:
-        try:
-            connection = adbc_driver_postgresql.dbapi.connect(_with_defaults(self.dsn), autocommit=True)
-        except (adbc_driver_manager.Error, ValueError) as error:
-            raise self._refuse_connection(str(error), undone) from None
-        with closing(connection):
-            try:
-                _run(connection, f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
-            except adbc_driver_manager.Error as error:
-                raise self._refuse(error, undone, write=False) from error
-            try:
-                yield connection
-            except adbc_driver_manager.Error as error:
-                raise self._refuse(error, undone, write=write) from error
-
-    def _refuse_connection(self, said: str, undone: str) -> ArchiverError:
-        """The cause of a failed connection, told from words; ``said`` itself may hold the password."""
-        place = self.location.partition(" ")[0]
-        if any(words in said for words in _REFUSED_WORDS):
-            return AccessDenied(
-                f"{place}: the database does not take these credentials; {undone}",
-                hint="check user and password of the DSN, and that this machine may connect",
-            )
-        if any(words in said for words in _NO_DATABASE_WORDS) and "does not exist" in said:
-            return ConfigError(f"{place}: there is no such database; {undone}", hint="check the DSN's last part")
-        if any(words in said for words in _UNREACHED_WORDS):
-            return TransientError(
-                f"{place}: cannot be reached; {undone}", hint="check host, port, name resolution and the firewall"
-            )
-        return ConfigError(
-            f"{place}: libpq does not understand the DSN; {undone}",
-            hint="postgresql://user:password@host:5432/database, special characters percent-encoded",
+        """A connection in a transaction, which is committed in the end; its settings end with it."""
+        connection = connect(
+            ConnectionString(self.dsn),
+            doing="asking for the anchor",
+            undone=undone,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
         )
+        sent = False
+        try:
+            timeout = literal(f"{STATEMENT_TIMEOUT_S}s")
+            run(connection, f"BEGIN; SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = {timeout}")
+            sent = write
+            yield connection
+            run(connection, "COMMIT")
+        except FAILURES as error:
+            raise self._refuse(error, undone, write=sent) from error
+        finally:
+            close(connection)
 
-    def _refuse(self, error: adbc_driver_manager.Error, undone: str, *, write: bool) -> ArchiverError:
-        state = error.sqlstate or ""
-        what = f"{self.location}: SQLSTATE {state or 'unknown'}"
-        if state in _NO_TABLE:
+    def _refuse(self, error: BaseException, undone: str, *, write: bool) -> ArchiverError:
+        if state_of(error) in _NO_TABLE:
             return ConfigError(
                 f"{self.location}: there is no such table; {undone}", hint="run `archiver init`, which makes it"
             )
-        if state in _NO_RIGHT:
-            return AccessDenied(
-                f"{what}: the role lacks a right; {undone}",
-                hint=f"GRANT USAGE ON SCHEMA {_quoted(self.schema)} and SELECT, INSERT, UPDATE ON {self._table} "
-                "to this role; to make the table run the installation SQL as its owner",
-            )
-        if state in _READ_ONLY:
-            return ConfigError(f"{what}: this server is read-only; {undone}", hint="point the DSN to the primary")
-        lost = not state or state in _CONNECTION_LOST or state[:2] in _CONNECTION_LOST
-        if lost and write:
-            return OutcomeUnknown(f"{what}: the connection ended before the answer; the anchor may have moved")
-        if lost or state[:2] in _PASSING:
-            return TransientError(f"{what}; {undone}")
-        return ConfigError(f"{what}; {undone}", hint="is the table the one that `archiver init` made?")
-
-
-def _run(connection: Any, statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-
-
-def _rows(connection: Any, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-    """Every row, read to the end: only then has a statement that writes been committed."""
-    with connection.cursor() as cursor:
-        # Through COPY a row of RETURNING arrives before its transaction has been committed.
-        cursor.adbc_statement.set_options(
-            **{adbc_driver_postgresql.StatementOptions.USE_COPY.value: "false"},
+        said = f"{self.location}: {condition(error)}"
+        if state_of(error) in DRIFT_STATES:
+            return ConfigError(f"{said}; {undone}", hint="is the table the one that `archiver init` made?")
+        if is_lost(error) and write:
+            return OutcomeUnknown(f"{said}: the connection ended before the answer; the anchor may have moved")
+        return translate(
+            error,
+            where=self.location,
+            doing="asking for the anchor",
+            undone=undone,
+            rights=f"GRANT USAGE ON SCHEMA {quoted(self.schema)} and SELECT, INSERT, UPDATE ON {self._table} to this"
+            " role; to make the table run the installation SQL as its owner",
         )
-        cursor.execute(statement, values) if values else cursor.execute(statement)
-        return [tuple(row) for row in cursor.fetchall()]
-
-
-def _with_defaults(dsn: str) -> str:
-    """The DSN with bounded waits, where it does not set its own."""
-    parts = urlsplit(dsn)
-    if parts.scheme not in {"postgresql", "postgres"}:
-        raise ValueError("invalid DSN: not a postgresql:// URI")
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
-    query = urlencode(_LIBPQ_DEFAULTS | given, quote_via=quote)
-    # By hand: urlunsplit drops the slashes of an empty host, which means a Unix socket.
-    return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
-
-
-def _port(dsn: str) -> int | None:
-    try:
-        return urlsplit(dsn).port
-    except ValueError:
-        return None
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'

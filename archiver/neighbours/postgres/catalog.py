@@ -1,6 +1,7 @@
 """What a relation looks like: its columns, its key, and whether this role sees all of its rows."""
 
 import difflib
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -52,30 +53,87 @@ class Facts(Protocol):
         ...
 
 
-class SqlFacts:
-    """Asked with queries, as one snapshot sees the catalogue."""
+def describing(dataset: Dataset) -> str:
+    """SQL for a relation's kind, rights, columns and keys, as one ``jsonb``: equal as long as nothing of it changed."""
+    # A domain's base may be a domain again; typbasetype is followed to its end.
+    return (
+        "(WITH RECURSIVE rel AS ("
+        " SELECT c.oid, c.relkind, c.relrowsecurity, c.reloptions, n.oid AS namespace"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE n.nspname = {literal(dataset.namespace)} AND c.relname = {literal(dataset.relation)}"
+        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),"
+        " base AS ("
+        " SELECT a.attnum, a.atttypid AS type FROM pg_catalog.pg_attribute a JOIN rel ON a.attrelid = rel.oid"
+        " WHERE a.attnum > 0 AND NOT a.attisdropped"
+        " UNION ALL SELECT b.attnum, t.typbasetype FROM base b"
+        " JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype = 'd')"
+        " SELECT jsonb_build_object('relation', (SELECT jsonb_build_array(rel.oid::int8, rel.relkind,"
+        "  has_schema_privilege(rel.namespace, 'USAGE'),"
+        "  has_schema_privilege(rel.namespace, 'USAGE') AND has_table_privilege(rel.oid, 'SELECT'),"
+        "  (rel.relrowsecurity AND row_security_active(rel.oid)) OR EXISTS ("
+        # A view that reads as its caller hides what the tables under it hide.
+        "   SELECT FROM pg_catalog.pg_rewrite w"
+        "   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid"
+        "   JOIN pg_catalog.pg_class u ON d.refclassid = 'pg_catalog.pg_class'::regclass AND u.oid = d.refobjid"
+        "   WHERE w.ev_class = rel.oid AND rel.relkind = 'v' AND u.relrowsecurity AND row_security_active(u.oid)"
+        "   AND EXISTS (SELECT FROM pg_options_to_table(rel.reloptions) o"
+        "    WHERE o.option_name = 'security_invoker' AND o.option_value::boolean))) FROM rel),"
+        " 'columns', (SELECT jsonb_agg(jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), t.typname,"
+        "  t.typnamespace = 'pg_catalog'::regnamespace, a.attnotnull) ORDER BY a.attnum)"
+        "  FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype <> 'd'"
+        "  JOIN rel ON true JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid AND a.attnum = b.attnum),"
+        " 'keys', (SELECT jsonb_agg(jsonb_build_array(i.indexrelid::int8, a.attname)"
+        "   ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid, k.place)"
+        "  FROM pg_catalog.pg_index i JOIN rel ON i.indrelid = rel.oid"
+        "  CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)"
+        "  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+        "  WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"
+        "  AND k.place <= i.indnkeyatts AND NOT EXISTS ("
+        "   SELECT FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS u(attnum)"
+        "   JOIN pg_catalog.pg_attribute n ON n.attrelid = i.indrelid AND n.attnum = u.attnum"
+        "   WHERE NOT n.attnotnull)),"
+        " 'has_time_index', EXISTS (SELECT FROM pg_catalog.pg_index i JOIN rel ON i.indrelid = rel.oid"
+        "  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+        "  WHERE i.indisvalid AND i.indpred IS NULL"
+        f"  AND a.attname = {literal(dataset.time_column)})))"
+    )
 
-    def __init__(self, query: Query) -> None:
+
+Described = dict[tuple[str, str, str], str]
+"""What a database said of relations, as JSON, by namespace, relation and time column."""
+
+
+def question_of(dataset: Dataset) -> tuple[str, str, str]:
+    """Under what a description of the dataset's relation is remembered."""
+    return dataset.namespace, dataset.relation, dataset.time_column
+
+
+class SqlFacts:
+    """Asked with queries, as one snapshot sees the catalogue; one question for each relation.
+
+    Args:
+        known: What was described before and still holds.
+        remember: Where else to put what is asked.
+    """
+
+    def __init__(self, query: Query, known: Described, remember: Described) -> None:
         self._query = query
+        self._known = known
+        self._remember = remember
+
+    def of(self, dataset: Dataset) -> dict[str, Any]:
+        """The whole description."""
+        question = question_of(dataset)
+        if question not in self._known:
+            told = str(self._query(f"SELECT {describing(dataset)}::text")[0][0])
+            self._known[question] = self._remember[question] = told
+        found: dict[str, Any] = json.loads(self._known[question])
+        return found
 
     def relation(self, dataset: Dataset) -> Sequence[Any] | None:
         """See ``Facts``."""
-        found = self._query(
-            "SELECT c.oid::int8, c.relkind::text, has_schema_privilege(n.oid, 'USAGE'),"
-            " has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),"
-            " (c.relrowsecurity AND row_security_active(c.oid)) OR EXISTS ("
-            # A view that reads as its caller hides what the tables under it hide.
-            "  SELECT FROM pg_catalog.pg_rewrite w"
-            "  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid"
-            "  JOIN pg_catalog.pg_class u ON d.refclassid = 'pg_catalog.pg_class'::regclass AND u.oid = d.refobjid"
-            "  WHERE w.ev_class = c.oid AND c.relkind = 'v' AND u.relrowsecurity AND row_security_active(u.oid)"
-            "  AND EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o"
-            "   WHERE o.option_name = 'security_invoker' AND o.option_value::boolean))"
-            " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            f" WHERE n.nspname = {literal(dataset.namespace)} AND c.relname = {literal(dataset.relation)}"
-            " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-        )
-        return found[0] if found else None
+        found: Sequence[Any] | None = self.of(dataset)["relation"]
+        return found
 
     def names(self) -> Sequence[str]:
         """See ``Facts``."""
@@ -88,32 +146,11 @@ class SqlFacts:
 
     def columns(self, dataset: Dataset, oid: int) -> Sequence[Sequence[Any]]:  # noqa: ARG002
         """See ``Facts``."""
-        # A domain's base may be a domain again; typbasetype is followed to its end.
-        return self._query(
-            "WITH RECURSIVE base AS ("
-            " SELECT a.attnum, a.atttypid AS type FROM pg_catalog.pg_attribute a"
-            f" WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped"
-            " UNION ALL SELECT b.attnum, t.typbasetype FROM base b"
-            " JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype = 'd')"
-            " SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), t.typname::text,"
-            " t.typnamespace = 'pg_catalog'::regnamespace, a.attnotnull"
-            " FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype <> 'd'"
-            f" JOIN pg_catalog.pg_attribute a ON a.attrelid = {oid} AND a.attnum = b.attnum ORDER BY a.attnum"
-        )
+        return self.of(dataset)["columns"] or ()
 
     def unique_keys(self, dataset: Dataset, oid: int) -> Sequence[Sequence[Any]]:  # noqa: ARG002
         """See ``Facts``."""
-        return self._query(
-            "SELECT i.indexrelid::int8, a.attname::text FROM pg_catalog.pg_index i"
-            " CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)"
-            " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
-            f" WHERE i.indrelid = {oid} AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL"
-            " AND i.indexprs IS NULL AND k.place <= i.indnkeyatts AND NOT EXISTS ("
-            "  SELECT FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS u(attnum)"
-            "  JOIN pg_catalog.pg_attribute n ON n.attrelid = i.indrelid AND n.attnum = u.attnum"
-            "  WHERE NOT n.attnotnull)"
-            " ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid, k.place"
-        )
+        return self.of(dataset)["keys"] or ()
 
 
 class Catalog:

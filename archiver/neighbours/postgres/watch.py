@@ -3,20 +3,16 @@
 Each question is a connection of its own, read only and bounded in time: a check must never be in anybody's way.
 """
 
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-import adbc_driver_manager
-import pyarrow as pa
 
 from archiver.contracts import CronJob
 from archiver.errors import AccessDenied, ConfigError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset
 from archiver.neighbours.postgres.catalog import literal, quoted, relation_name
-from archiver.neighbours.postgres.errors import translate
-from archiver.neighbours.postgres.source import BEGIN, SESSION, PostgresSource
+from archiver.neighbours.postgres.connection import FAILURES, begin_script, close, run, translate
+from archiver.neighbours.postgres.source import PostgresSource
 
 STATEMENT_TIMEOUT_S = 60.0
 """Where the role's own is not set. Without an index on the time column the oldest row is found by reading all."""
@@ -111,17 +107,16 @@ def ask_once(source: PostgresSource, statement: str, doing: str) -> list[tuple[A
         AccessDenied, ConfigError, TransientError, SchemaDrift: The database cannot be asked.
     """
     timeout_s = source.statement_timeout_s or STATEMENT_TIMEOUT_S
-    settings = {**SESSION, "statement_timeout": f"{round(timeout_s * 1000)}ms"}
-    chosen = ", ".join(f"set_config({literal(k)}, {literal(v)}, true)" for k, v in settings.items())
+    connection = source.connect(doing)
     try:
-        with closing(source.connect()) as connection, connection.cursor() as cursor:
-            cursor.execute(f"{BEGIN}READ ONLY")
-            cursor.execute(f"SELECT {chosen}")
-            cursor.fetchall()
+        run(connection, begin_script("READ ONLY", settings={"statement_timeout": f"{round(timeout_s * 1000)}ms"}))
+        with connection.cursor() as cursor:
             cursor.execute(statement)
             return [tuple(row) for row in cursor.fetchall()]
-    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as exc:
+    except FAILURES as exc:
         raise translate(exc, where=source.location, doing=doing) from None
+    finally:
+        close(connection)
 
 
 def _day(instant: datetime) -> str:

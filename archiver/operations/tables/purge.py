@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import rfc8785
 
-from archiver.contracts import Partition, Purgeable, Snapshot
+from archiver.contracts import Partition, Partitions, Purgeable, Snapshot
 from archiver.errors import ArchiverError, ConfigError, OutcomeUnknown, Partial
 from archiver.ledger.holdings import Holdings, SlotHoldings
 from archiver.ledger.ledger import Ledger
@@ -137,6 +137,7 @@ class Purge:
             drop_partitions=options.drop_partitions,
             subject_digest=options.subject_digest,
             privacy_key=options.privacy_key,
+            reader=self._reader,
             run=run,
         )
 
@@ -170,9 +171,11 @@ class Purge:
             for window, due in due_windows(census, border)
         }
         remarks = []
-        if not self._source.has_time_index(dataset):
+        if not snapshot.has_time_index(dataset):
             remarks.append(f"no index begins with {dataset.time_column}: every batch reads the whole table")
-        remarks += self._partition_remarks(dataset, border)
+        partitions = self._slots.partitions(snapshot, dataset)
+        self._slots.know(dataset, schema, partitions)
+        remarks += _partition_remarks(partitions, dataset, border)
         holdings = self._ledger.holdings
         plan = plan_purge(
             dataset,
@@ -192,7 +195,7 @@ class Purge:
             known = holdings.dataset(dataset.name).slots.get(one.slot)
             assert one.slot.window is not None
             if known is not None and not one.keep and self._may_differ(dataset, known, census[one.slot.window]):
-                slots.append(replace(one, stays=self._slots.look(snapshot, dataset, one)))
+                slots.append(replace(one, stays=self._slots.look(snapshot, dataset, schema, one)))
             else:
                 slots.append(one)
         return replace(plan, slots=tuple(slots))
@@ -202,20 +205,6 @@ class Purge:
         is_same = same_state(known, state) and bool(state.digest) and known.state is not None and known.state.digest
         holds = holds_on(self._ledger.holdings, dataset.name, known.slot)
         return not is_same or bool(known.rows_duplicate_key) or bool(holds)
-
-    def _partition_remarks(self, dataset: Dataset, border: datetime) -> list[str]:
-        found = self._slots.partitions(dataset)
-        due = [one for one in found.droppable if one.window.end <= border]
-        wide = [one for one in due if not _is_within_one_window(one, dataset)]
-        remarks = list(found.remarks)
-        if len(due) > len(wide):
-            remarks.append(f"{len(due) - len(wide)} partitions are due as a whole: dropped if every row is proven")
-        if wide:
-            remarks.append(
-                f"{len(wide)} partitions reach over several windows of {dataset.window}: their rows are deleted one by"
-                " one, and they stay"
-            )
-        return remarks
 
     # ── Doing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -375,7 +364,7 @@ class Purge:
     def _reconcile(self, dataset: Dataset, seq: int, share: SlotShare) -> Purged:
         known = self._ledger.holdings.dataset(dataset.name).slots[share.slot]
         with ExitStack() as files, self._source.snapshot() as snapshot:
-            held = self._slots.archive(files, dataset, share.slot)
+            held = self._slots.archive(files, dataset, self._reader.schema(snapshot, dataset), share.slot)
             time = held.schema.time_column
             missing = 0
             scan = self._slots.scan(snapshot, dataset, held, share.slot.window)
@@ -413,6 +402,20 @@ def _kept(plan: PurgePlan) -> Counter[str]:
         if slot.keep:
             kept[slot.keep] += slot.rows_due
     return kept
+
+
+def _partition_remarks(found: Partitions, dataset: Dataset, border: datetime) -> list[str]:
+    due = [one for one in found.droppable if one.window.end <= border]
+    wide = [one for one in due if not _is_within_one_window(one, dataset)]
+    remarks = list(found.remarks)
+    if len(due) > len(wide):
+        remarks.append(f"{len(due) - len(wide)} partitions are due as a whole: dropped if every row is proven")
+    if wide:
+        remarks.append(
+            f"{len(wide)} partitions reach over several windows of {dataset.window}: their rows are deleted one by"
+            " one, and they stay"
+        )
+    return remarks
 
 
 def _is_within_one_window(partition: Partition, dataset: Dataset) -> bool:

@@ -111,6 +111,7 @@ class SlotPurge:
         drop_partitions: Whether a partition whose rows are all proven is dropped whole.
         subject_digest: The keyed digest of a person's identifier, as holds of a subject keep it.
         privacy_key: For column policies that write digests.
+        reader: The one that the plan reads with.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class SlotPurge:
         drop_partitions: bool,
         subject_digest: Callable[[str], str] | None,
         privacy_key: PrivacyKey | None,
+        reader: SourceReader,
         run: Run,
     ) -> None:
         self._ledger = ledger
@@ -130,11 +132,21 @@ class SlotPurge:
         self._drop_partitions = drop_partitions
         self._subject_digest = subject_digest
         self._privacy_key = privacy_key
-        self._reader = SourceReader(privacy_key)
+        self._reader = reader
         self._run = run
         self._files = 0
         self._busy: set[str] = set()
-        self._droppable: dict[str, Sequence[Partition]] = {}
+        self._known: dict[str, tuple[TableSchema, Sequence[Partition]]] = {}
+
+    def know(self, dataset: Dataset, schema: TableSchema, partitions: Partitions) -> None:
+        """What the plan's snapshot found of a relation. Each transaction sees for itself whether it is still so."""
+        self._known[dataset.name] = (schema, partitions.droppable)
+
+    def _of(self, dataset: Dataset) -> tuple[TableSchema, Sequence[Partition]]:
+        if dataset.name not in self._known:
+            with self._source.snapshot() as snapshot:
+                self.know(dataset, self._reader.schema(snapshot, dataset), self.partitions(snapshot, dataset))
+        return self._known[dataset.name]
 
     def run(self, dataset: Dataset, work: SlotWork) -> None:
         """Delete what is proven of one slot, noting in ``work`` whatever was committed.
@@ -146,20 +158,40 @@ class SlotPurge:
             TransientError, OutcomeUnknown: The source or the store stayed away.
         """
         with ExitStack() as files:
-            held = self.archive(files, dataset, work.one.slot)
-            self._whole_partitions(dataset, work, held)
-            cursors = held.cursors()
+            schema, droppable = self._of(dataset)
+            held = self.archive(files, dataset, schema, work.one.slot)
+            self._whole_partitions(dataset, droppable, work, held)
             known = self._ledger.holdings.dataset(dataset.name).slots[held.slot]
             has_gap = bool(work.gone.rows or known.rows_purged_held)
-            for due in list(self._slices(dataset, work.one.due, has_gap=has_gap)):
-                if self._run.stop.is_set():
-                    return
-                gone, why, work.taken_at = self._batch(dataset, due, held, cursors)
-                work.gone = work.gone.more(gone)
-                work.kept.update(why)
+            try:
+                if has_gap or work.one.rows_due > self._batch_rows_max:
+                    self._batches(dataset, self._slices(dataset, schema, work.one.due, has_gap=has_gap), held, work)
+                else:
+                    self._batches(dataset, [work.one.due], held, work, rows_max=2 * self._batch_rows_max)
+            except _MoreRowsError:
+                self._batches(dataset, self._slices(dataset, schema, work.one.due, has_gap=False), held, work)
+
+    def _batches(
+        self, dataset: Dataset, parts: Sequence[Window], held: Held, work: SlotWork, *, rows_max: int | None = None
+    ) -> None:
+        """One transaction for each part of the window, in ascending order.
+
+        Args:
+            rows_max: Parts that nobody counted may not have more rows; None: they were counted.
+
+        Raises:
+            _MoreRowsError: One has; nothing of it was deleted.
+        """
+        cursors = held.cursors()
+        for due in parts:
+            if self._run.stop.is_set():
+                return
+            gone, why, work.taken_at = self._batch(dataset, due, held, cursors, rows_max)
+            work.gone = work.gone.more(gone)
+            work.kept.update(why)
         work.is_complete = True
 
-    def look(self, snapshot: Snapshot, dataset: Dataset, one: PurgeSlot) -> tuple[RowsKept, ...]:
+    def look(self, snapshot: Snapshot, dataset: Dataset, schema: TableSchema, one: PurgeSlot) -> tuple[RowsKept, ...]:
         """Which due rows of a slot would stay, and why. Reads them and the archive's; deletes nothing.
 
         Raises:
@@ -168,7 +200,7 @@ class SlotPurge:
         """
         kept = Counter[str]()
         with ExitStack() as files:
-            held = self.archive(files, dataset, one.slot)
+            held = self.archive(files, dataset, schema, one.slot)
             scan = self.scan(snapshot, dataset, held, one.due)
             pairs = aligned(scan, held.batches(one.due), held.columns, held.schema.time_column, rows=COMPARE_ROWS)
             try:
@@ -179,10 +211,8 @@ class SlotPurge:
                 kept = Counter({Reason.PERSON_UNNAMED: one.rows_due})
         return tuple(RowsKept(reason=reason, rows=rows) for reason, rows in sorted(kept.items()) if rows)
 
-    def archive(self, files: ExitStack, dataset: Dataset, slot: Slot) -> Held:
-        """The slot's segments, fetched and proven."""
-        with self._source.snapshot() as snapshot:
-            schema = self._reader.schema(snapshot, dataset)
+    def archive(self, files: ExitStack, dataset: Dataset, schema: TableSchema, slot: Slot) -> Held:
+        """The slot's segments, fetched and proven, to be read as rows of today's schema."""
         known = self._ledger.holdings.dataset(dataset.name)
         segments = tuple(known.slots[slot].segments)
         paths = []
@@ -198,13 +228,11 @@ class SlotPurge:
         """The source's rows, to be compared with what is held."""
         return held.rows.comparable(self._reader.scan(snapshot, dataset, held.schema, window))
 
-    def _whole_partitions(self, dataset: Dataset, work: SlotWork, held: Held) -> None:
+    def _whole_partitions(self, dataset: Dataset, droppable: Sequence[Partition], work: SlotWork, held: Held) -> None:
         """Drop the partitions that are due and proven as a whole; the rows of others are left for the batches."""
-        # Asked once for each run: one that came or went since then is found out when it is locked, and looked at again
-        # before it is dropped.
-        if dataset.name not in self._droppable:
-            self._droppable[dataset.name] = self.partitions(dataset).droppable
-        for partition in self._droppable[dataset.name]:
+        # One that came or went since they were asked for is found out when it is locked, and looked at again before it
+        # is dropped.
+        for partition in droppable:
             if self._run.stop.is_set() or dataset.name in self._busy:
                 return
             if work.one.due.start > partition.window.start or partition.window.end > work.one.due.end:
@@ -269,7 +297,7 @@ class SlotPurge:
             else:
                 return
 
-    def _slices(self, dataset: Dataset, due: Window, *, has_gap: bool) -> Iterator[Window]:
+    def _slices(self, dataset: Dataset, schema: TableSchema, due: Window, *, has_gap: bool) -> list[Window]:
         """Cut a window so that no part has more rows than a batch; ascending. Rows of one instant are never parted.
 
         Parts without rows are left out: what the archive has there was purged before, and need not be read into memory.
@@ -277,9 +305,10 @@ class SlotPurge:
         Args:
             has_gap: The window may begin with such a part, which is then looked for.
         """
+        parts = []
+        waiting = [due]
         with self._source.snapshot() as snapshot:
-            schema = self._reader.schema(snapshot, dataset)
-            waiting = [due]
+            self._reader.schema(snapshot, dataset)
             while waiting:
                 part = waiting.pop()
                 length = part.end - part.start
@@ -289,13 +318,14 @@ class SlotPurge:
                 is_small = count <= self._batch_rows_max and (not has_gap or length <= GAP_MIN)
                 if length <= SLICE_MIN or is_small:
                     has_gap = False
-                    yield part
+                    parts.append(part)
                 else:
                     middle = part.start + length / 2
                     waiting += [Window(middle, part.end), Window(part.start, middle)]
+        return parts
 
     def _batch(
-        self, dataset: Dataset, due: Window, held: Held, cursors: Sequence[TimeCursor]
+        self, dataset: Dataset, due: Window, held: Held, cursors: Sequence[TimeCursor], rows_max: int | None
     ) -> tuple[SourceState, Mapping[str, int], datetime]:
         """One transaction over one slice: read, compare, delete, look for holds, commit; begun again when lost."""
         start, end = held.bounds(due)
@@ -305,8 +335,8 @@ class SlotPurge:
         failures = 0
         while True:
             try:
-                with self._source.purging() as work:
-                    return self._delete(work, dataset, due, held, theirs)
+                with self._source.purging(dataset) as work:
+                    return self._delete(work, dataset, due, held, theirs, rows_max)
             except TransientError as exc:
                 failures += 1
                 if not self._run.again(failures, exc):
@@ -319,11 +349,19 @@ class SlotPurge:
         due: Window,
         held: Held,
         theirs: pa.Table,
+        rows_max: int | None,
     ) -> tuple[SourceState, Mapping[str, int], datetime]:
         schema = held.schema
         if self._reader.schema(work, dataset) != schema:
             raise Partial(f"{dataset.name}: its columns changed while it was purged; nothing more was deleted of it")
-        ours = pa.Table.from_batches(list(self.scan(work, dataset, held, due)), schema=held.columns)
+        batches = []
+        rows = 0
+        for batch in self.scan(work, dataset, held, due):
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows_max is not None and rows > rows_max:
+                raise _MoreRowsError
+        ours = pa.Table.from_batches(batches, schema=held.columns)
         holds = self._holds(dataset, held.slot)
         proof, kept = self._judged(ours, theirs, dataset, held, holds)
         gone = NOTHING_GONE
@@ -398,11 +436,15 @@ class SlotPurge:
         left = rows.filter(pc.invert(stays))
         return left, rows.num_rows - left.num_rows
 
-    def partitions(self, dataset: Dataset) -> Partitions:
+    def partitions(self, snapshot: Snapshot, dataset: Dataset) -> Partitions:
         """The relation's partitions; none where they are not to be dropped."""
         if self._drop_partitions and isinstance(self._source, PurgesPartitions):
-            return self._source.partitions(dataset)
+            return snapshot.partitions(dataset)
         return Partitions()
+
+
+class _MoreRowsError(Exception):
+    """A window has far more rows than the plan had counted."""
 
 
 def _bound(instant: datetime, kind: pa.DataType) -> pa.Scalar:
