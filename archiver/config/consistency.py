@@ -156,8 +156,12 @@ def _anchor_project(settings: Settings) -> Iterator[Contradiction]:
 
 def project_of(url: str) -> str:
     """The project that an address of Supabase names, by its host or, at the pooler, its user; empty: none."""
-    parts = urlsplit(url)
-    host, user = parts.hostname or "", unquote(parts.username or "")
+    try:
+        parts = urlsplit(url)
+        host, user = parts.hostname or "", unquote(parts.username or "")
+    except ValueError:
+        # Several hosts, or brackets in a password: no address of Supabase's.
+        return ""
     found = re.fullmatch(r"(?:db\.)?([a-z0-9]{20})(?:\.storage)?\.supabase\.(?:co|com|in)", host)
     if found is None and host.endswith(".pooler.supabase.com"):
         found = re.fullmatch(r"[^.]+\.([a-z0-9]{20})", user)

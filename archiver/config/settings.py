@@ -1,5 +1,6 @@
 """The tree of settings, collected from the rooms that declare them. Closed: what is not here is an error."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from archiver.section import Section, web_address
 from archiver.stack.settings import StackSettings
 from archiver.telemetry.settings import HealthSettings, MetricsSettings, PingSettings
 
-TRANSACTION_POOLER_PORT = 6543
+_CONNECTION_STRING = re.compile(r"postgres(ql)?://|[a-z_]+\s*=", re.IGNORECASE)
+_TRANSACTION_POOLER = re.compile(r":6543(?![\w@])|(?<![a-z])port\s*=\s*6543\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +195,11 @@ class Settings(BaseSettings):
     def _is_session_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
-        try:
-            parts = urlsplit(value.get_secret_value())
-            port = parts.port
-        except ValueError:
-            raise ValueError("is not a URL; special characters in the password must be percent-encoded") from None
-        if parts.scheme not in ("postgres", "postgresql"):
-            raise ValueError("must begin with postgresql://")
-        if port == TRANSACTION_POOLER_PORT:
+        # What libpq makes of it is known where it is used; here only what can be no connection string at all.
+        text = value.get_secret_value().strip()
+        if not _CONNECTION_STRING.match(text):
+            raise ValueError("must begin with postgresql://, or be a list of name=value as libpq takes it")
+        if _TRANSACTION_POOLER.search(text):
             raise ValueError(
                 "points to the transaction pooler (port 6543), which has no snapshots; use the session pooler or the"
                 " direct connection (port 5432)"

@@ -5,7 +5,7 @@ which is kept open between windows. All of it is read only; deleting has a class
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from archiver.contracts import Partitions
-from archiver.errors import ConfigError, TransientError
+from archiver.errors import ConfigError, Partial, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
 from archiver.neighbours.postgres.catalog import Catalog, SqlFacts, quoted, relation_name
 from archiver.neighbours.postgres.connection import (
@@ -26,7 +26,7 @@ from archiver.neighbours.postgres.connection import (
 )
 from archiver.neighbours.postgres.partitions import find_partitions
 from archiver.neighbours.postgres.types import mend
-from archiver.parquet import arrow_schema
+from archiver.parquet import arrow_schema, no_utf8
 
 if TYPE_CHECKING:
     from archiver.neighbours.postgres.source import PostgresSource
@@ -193,7 +193,10 @@ class PostgresSnapshot:
                             arrays = [
                                 mend(array, column) for array, column in zip(batch.columns, schema.columns, strict=True)
                             ]
-                            yield pa.RecordBatch.from_arrays(arrays, schema=target)
+                            read = pa.RecordBatch.from_arrays(arrays, schema=target)
+                            if unreadable := no_utf8(read):
+                                raise _no_text(dataset, window, unreadable)
+                            yield read
             done = True
         finally:
             # A connection whose scan was not read to its end is in the middle of a COPY: it cannot serve again.
@@ -310,6 +313,15 @@ class PostgresSnapshot:
                     hint="a transaction pooler does that: use the session pooler or the direct address (port 5432)",
                 ) from None
             raise translate(exc, where=self._source.location, doing=doing) from None
+
+
+def _no_text(dataset: Dataset, window: Window | None, columns: Sequence[str]) -> Partial:
+    return Partial(
+        f"dataset {dataset.name}, {window or 'undated rows'}: column {', '.join(columns)} holds bytes that are no UTF-8,"
+        " as a database in SQL_ASCII may; nothing of it was read",
+        hint="find them with convert_from(column::bytea, 'UTF8') and correct them, or archive a view that casts the"
+        " column to bytea",
+    )
 
 
 def _instant(instant: datetime, stamp: str) -> str:
