@@ -77,6 +77,8 @@ _OF_OTHERS: Final = {
 _CONDITIONS: Final = {
     "0A000": "feature_not_supported",
     "21000": "cardinality_violation",
+    "22003": "numeric_value_out_of_range",
+    "22012": "division_by_zero",
     "22021": "character_not_in_repertoire",
     "22P02": "invalid_text_representation",
     "22P05": "untranslatable_character",
@@ -369,6 +371,27 @@ def condition(error: BaseException) -> str:
     if table := names.get("PG_DIAG_TABLE_NAME"):
         said += f" of {names.get('PG_DIAG_SCHEMA_NAME', '')}.{table}"
     return said
+
+
+_VALUE_WORDS: Final = {
+    "invalid byte sequence for encoding": "22021",
+    "has no equivalent in encoding": "22P05",
+    "invalid input syntax": "22P02",
+    "invalid input value for enum": "22P02",
+    "out of range": "22003",
+    "division by zero": "22012",
+}
+
+
+def value_condition(error: BaseException) -> str:
+    """The SQLSTATE and the name of a condition that a value of a row made in the middle of a COPY; empty: another.
+
+    There the driver passes on the server's words alone.
+    """
+    if not isinstance(error, OSError) or "PGRES_FATAL_ERROR" not in str(error):
+        return ""
+    state = next((state for words, state in _VALUE_WORDS.items() if words in str(error)), "")
+    return f"SQLSTATE {state} {_CONDITIONS[state]}" if state else ""
 
 
 def is_lost(error: BaseException) -> bool:

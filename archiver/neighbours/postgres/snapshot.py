@@ -5,7 +5,7 @@ which is kept open between windows. All of it is read only; deleting has a class
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +23,7 @@ from archiver.neighbours.postgres.connection import (
     run,
     state_of,
     translate,
+    value_condition,
 )
 from archiver.neighbours.postgres.partitions import find_partitions
 from archiver.neighbours.postgres.types import mend
@@ -184,19 +185,13 @@ class PostgresSnapshot:
         connection = self._borrow()
         done = False
         try:
-            with self._translated(doing), connection.cursor() as cursor:
+            with self._translated(doing), _naming(dataset, window), connection.cursor() as cursor:
                 cursor.adbc_statement.set_options(**{BATCH_OPTION: str(BATCH_BYTES)})
                 cursor.execute(statement)
                 with cursor.fetch_record_batch() as reader:
                     for batch in reader:
                         if batch.num_rows:
-                            arrays = [
-                                mend(array, column) for array, column in zip(batch.columns, schema.columns, strict=True)
-                            ]
-                            read = pa.RecordBatch.from_arrays(arrays, schema=target)
-                            if unreadable := no_utf8(read):
-                                raise _no_text(dataset, window, unreadable)
-                            yield read
+                            yield _as_read(batch, schema, target, dataset, window)
             done = True
         finally:
             # A connection whose scan was not read to its end is in the middle of a COPY: it cannot serve again.
@@ -315,12 +310,33 @@ class PostgresSnapshot:
             raise translate(exc, where=self._source.location, doing=doing) from None
 
 
-def _no_text(dataset: Dataset, window: Window | None, columns: Sequence[str]) -> Partial:
+def _as_read(
+    batch: pa.RecordBatch, schema: TableSchema, target: pa.Schema, dataset: Dataset, window: Window | None
+) -> pa.RecordBatch:
+    arrays = [mend(array, column) for array, column in zip(batch.columns, schema.columns, strict=True)]
+    read = pa.RecordBatch.from_arrays(arrays, schema=target)
+    if unreadable := no_utf8(read):
+        raise _no_value(dataset, window, f"column {', '.join(unreadable)} holds bytes that are no UTF-8")
+    return read
+
+
+@contextmanager
+def _naming(dataset: Dataset, window: Window | None) -> Iterator[None]:
+    """Say which rows the server could not give because of a value in them: asking again would change nothing."""
+    try:
+        yield
+    except OSError as exc:
+        said = value_condition(exc)
+        if not said:
+            raise
+        raise _no_value(dataset, window, f"the server cannot write some row's value ({said})") from None
+
+
+def _no_value(dataset: Dataset, window: Window | None, why: str) -> Partial:
     return Partial(
-        f"dataset {dataset.name}, {window or 'undated rows'}: column {', '.join(columns)} holds bytes that are no UTF-8,"
-        " as a database in SQL_ASCII may; nothing of it was read",
-        hint="find them with convert_from(column::bytea, 'UTF8') and correct them, or archive a view that casts the"
-        " column to bytea",
+        f"dataset {dataset.name}, {window or 'undated rows'}: {why}; nothing of it was read",
+        hint="correct the row; in a database in SQL_ASCII convert_from(column::bytea, 'UTF8') finds it, in a view the"
+        " cast that fails",
     )
 
 
