@@ -102,7 +102,7 @@ class PostgresAnchor:
             f"CREATE TABLE IF NOT EXISTS {self._table} (\n    {listed}\n)",
             f"REVOKE ALL ON {self._table} FROM PUBLIC",
             f"COMMENT ON TABLE {self._table} IS '{comment}'",
-            *(text.format(schema=_quoted(self.schema), table=self._table) for text in _ONLY_FORWARD),
+            *(text.format(schema=quoted(self.schema), table=self._table) for text in _ONLY_FORWARD),
         )
 
     def install(self) -> None:
