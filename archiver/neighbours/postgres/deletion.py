@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from archiver.contracts import Partition
 from archiver.errors import OutcomeUnknown, Partial, Refused, TransientError
 from archiver.model import Dataset, SourceState, TableSchema, Window
+from archiver.neighbours.postgres.access import PostgresAccess
 from archiver.neighbours.postgres.catalog import (
     SqlFacts,
     describing,
@@ -20,9 +21,6 @@ from archiver.neighbours.postgres.catalog import (
 from archiver.neighbours.postgres.connection import FAILURES, begin_script, condition, fetch, run, state_of, translate
 from archiver.neighbours.postgres.partitions import drop_statements
 from archiver.neighbours.postgres.snapshot import ROW_VERSION, PostgresSnapshot
-
-if TYPE_CHECKING:
-    from archiver.neighbours.postgres.source import PostgresSource
 
 PURGE_KEYS = "archiver_purge_keys"
 DROP_LOCK_TIMEOUT = "500ms"
@@ -40,7 +38,7 @@ class PostgresPurge(PostgresSnapshot):
     so that what is deleted is what was read.
     """
 
-    def __init__(self, source: "PostgresSource", dataset: Dataset) -> None:
+    def __init__(self, source: PostgresAccess, dataset: Dataset) -> None:
         super().__init__(source)
         self._dataset = dataset
         self._whole: tuple[str, Window | None, int] | None = None
@@ -167,7 +165,7 @@ class PostgresPurge(PostgresSnapshot):
 class PostgresDrop(PostgresPurge):
     """See ``contracts.DropTransaction``."""
 
-    def __init__(self, source: "PostgresSource", dataset: Dataset, partition: Partition) -> None:
+    def __init__(self, source: PostgresAccess, dataset: Dataset, partition: Partition) -> None:
         super().__init__(source, dataset)
         self._partition = partition
 

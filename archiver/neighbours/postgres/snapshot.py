@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from archiver.contracts import Partitions
 from archiver.errors import ConfigError, Partial, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
+from archiver.neighbours.postgres.access import PostgresAccess
 from archiver.neighbours.postgres.catalog import Catalog, SqlFacts, quoted, relation_name
 from archiver.neighbours.postgres.connection import (
     FAILURES,
@@ -28,9 +29,6 @@ from archiver.neighbours.postgres.connection import (
 from archiver.neighbours.postgres.partitions import find_partitions
 from archiver.neighbours.postgres.types import mend
 from archiver.parquet import arrow_schema, no_utf8
-
-if TYPE_CHECKING:
-    from archiver.neighbours.postgres.source import PostgresSource
 
 BATCH_BYTES = 1024 * 1024
 """Of the COPY's own form. Several batches of two windows are on their way at once; larger ones are read no faster."""
@@ -46,7 +44,7 @@ T = TypeVar("T")
 class PostgresSnapshot:
     """See ``contracts.Snapshot``."""
 
-    def __init__(self, source: "PostgresSource") -> None:
+    def __init__(self, source: PostgresAccess) -> None:
         self._source = source
         self._main: Any = None
         self._name = ""
