@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from archiver.app import build as wiring
 from archiver.app import keys
@@ -11,8 +11,10 @@ from archiver.config import Settings
 from archiver.contracts import Purgeable
 from archiver.errors import Refused
 from archiver.ledger.ledger import Ledger
+from archiver.model import Statement
 from archiver.operations.tables.settings import PurgeSettings
 from archiver.retention import Clocks, guard
+from archiver.words import english_list
 
 
 class DeletionPlan(Protocol):
@@ -68,8 +70,13 @@ def subject_digest(settings: Settings) -> Callable[[str], str] | None:
 
 
 def refusals(
-    settings: Settings, ledger: Ledger, source: Purgeable | None, plans: Sequence[DeletionPlan], *, unit: str = "rows"
-) -> tuple[str, ...]:
+    settings: Settings,
+    ledger: Ledger,
+    source: Purgeable | None,
+    plans: Sequence[DeletionPlan],
+    *,
+    unit: Literal["rows", "chunks"] = "rows",
+) -> tuple[Statement, ...]:
     """Why the guard refuses these plans; empty when it does not. Reads every clock at about the same moment."""
     database = None
     if source is not None:
@@ -93,7 +100,7 @@ def refusals(
     )
 
 
-def confirmed(command: str, reasons: Sequence[str], *, word: str, given: str | None) -> tuple[str, ...]:
+def confirmed(command: str, reasons: Sequence[Statement], *, word: str, given: str | None) -> tuple[Statement, ...]:
     """What the guard refused and a person confirmed with this plan's word.
 
     Raises:
@@ -103,7 +110,7 @@ def confirmed(command: str, reasons: Sequence[str], *, word: str, given: str | N
         return ()
     if given is None:
         raise Refused(
-            f"{command}: {'; '.join(reasons)}; nothing was deleted",
+            f"{command}: {english_list(reasons)}; nothing was deleted",
             hint=f"when that is right, confirm this one plan: archiver {command} --execute --confirm {word}",
         )
     if given != word:

@@ -6,14 +6,33 @@
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from archiver.errors import ArchiverError, Interrupted, worst
+from archiver.errors import (
+    AccessDenied,
+    ArchiverError,
+    ChunkUnsound,
+    ConfigError,
+    Conflict,
+    IntegrityError,
+    Interrupted,
+    LedgerBroken,
+    LocalResourceError,
+    ObjectExists,
+    ObjectMissing,
+    OutcomeUnknown,
+    Partial,
+    Refused,
+    SchemaDrift,
+    SegmentAltered,
+    SegmentMissing,
+    TransientError,
+    worst,
+)
 from archiver.ledger.holdings import Holdings
-from archiver.model import Entry, Expired, Exported, Purged, StepOutcome, StepResult
-from archiver.retention import Skip
+from archiver.model import Entry, Expired, Exported, Failure, Purged, Skip, Statement, StepOutcome, StepResult
 
 COMMAND = "nightly"
 STEPS = ("export", "verify", "purge", "expire", "compact", "stack_check", "report")
@@ -29,7 +48,8 @@ class Skipped(Exception):
     """A step is not done tonight, and nothing is wrong with that."""
 
     def __init__(self, why: Skip) -> None:
-        super().__init__(str(why))
+        super().__init__(why.value)
+        self.why = why()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +93,9 @@ def run_steps(
     for step in steps:
         blocked = next((name for name in step.needs if not _served(done.get(name), step)), None)
         if stop():
-            result = _skipped(step, Skip.STOPPED, INTERRUPTED)
+            result = _skipped(step, Skip.STOPPED(), INTERRUPTED)
         elif blocked is not None:
-            result = _skipped(step, f"needs {blocked}, which was not done", 0)
+            result = _skipped(step, Skip.NEEDS(step=blocked), 0)
         else:
             result = _done(step, monotonic, progress)
         done[step.name] = result
@@ -89,31 +109,59 @@ def _served(needed: StepResult | None, step: Step) -> bool:
     return needed.outcome is not StepOutcome.SKIPPED and needed.exit_status in step.tolerates
 
 
-def _skipped(step: Step, why: str, status: int) -> StepResult:
+def _skipped(step: Step, why: Statement, status: int) -> StepResult:
     return StepResult(step=step.name, outcome=StepOutcome.SKIPPED, exit_status=status, duration_ms=0, reason=why)
 
 
 def _done(step: Step, monotonic: Callable[[], float], progress: NightProgress) -> StepResult:
     progress.started(step.name)
     began = monotonic()
-    outcome, status, why = StepOutcome.DONE, 0, ""
+    outcome, status = StepOutcome.DONE, 0
+    why: Statement | None = None
     try:
         status = step.work()
         if status:
-            outcome, why = StepOutcome.FAILED, f"ended with exit status {status}"
-    except Skipped as reason:
-        outcome, why = StepOutcome.SKIPPED, str(reason)
-    except Interrupted as problem:
-        outcome, status, why = StepOutcome.FAILED, INTERRUPTED, problem.message
+            outcome, why = StepOutcome.FAILED, Failure.STATUS(exit_status=status)
+    except Skipped as skipped:
+        outcome, why = StepOutcome.SKIPPED, skipped.why
+    except Interrupted:
+        outcome, status, why = StepOutcome.FAILED, INTERRUPTED, Failure.INTERRUPTED()
     except ArchiverError as problem:
-        outcome, status, why = StepOutcome.FAILED, problem.exit_status, problem.message
+        outcome, status, why = StepOutcome.FAILED, problem.exit_status, failure_of(problem)
         progress.failed(step.name, problem)
     except Exception as problem:  # noqa: BLE001 - a defect of one step must not cost the night its other steps
-        # A library's message may quote a row: only the kind of the error is kept.
-        outcome, status, why = StepOutcome.FAILED, UNEXPECTED, f"unexpected {type(problem).__name__}"
+        outcome, status = StepOutcome.FAILED, UNEXPECTED
+        why = Failure.UNEXPECTED(error=type(problem).__name__)
         progress.failed(step.name, problem)
     elapsed_ms = max(0, round((monotonic() - began) * 1000))
     return StepResult(step=step.name, outcome=outcome, exit_status=status, duration_ms=elapsed_ms, reason=why)
+
+
+def failure_of(problem: ArchiverError) -> Statement:
+    """What is noted of an error: its kind. What it says is shown once, and may name what no entry should."""
+    return next(code() for kind, code in _FAILURES.items() if isinstance(problem, kind))
+
+
+_FAILURES: Mapping[type[ArchiverError], Failure] = {
+    # The more special before the more general.
+    AccessDenied: Failure.ACCESS,
+    ConfigError: Failure.SETTINGS,
+    SchemaDrift: Failure.SCHEMA_DRIFT,
+    ChunkUnsound: Failure.CHUNK_UNSOUND,
+    Partial: Failure.PARTIAL,
+    Conflict: Failure.CONFLICT,
+    Refused: Failure.REFUSED,
+    TransientError: Failure.TRANSIENT,
+    OutcomeUnknown: Failure.OUTCOME_UNKNOWN,
+    Interrupted: Failure.INTERRUPTED,
+    ObjectExists: Failure.OBJECT_EXISTS,
+    ObjectMissing: Failure.OBJECT_MISSING,
+    LocalResourceError: Failure.LOCAL,
+    SegmentMissing: Failure.SEGMENT_MISSING,
+    SegmentAltered: Failure.SEGMENT_ALTERED,
+    LedgerBroken: Failure.LEDGER_BROKEN,
+    IntegrityError: Failure.INTEGRITY,
+}
 
 
 def night_status(results: Iterable[StepResult]) -> int:

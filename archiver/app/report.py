@@ -17,15 +17,15 @@ from archiver.errors import ConfigError, LedgerBroken, LocalResourceError
 from archiver.ledger.chain import read_chain
 from archiver.ledger.entries import SignedEntry, sha256_hex
 from archiver.ledger.ledger import Ledger
-from archiver.model import Checkpoint, ColumnPolicy, Dataset, DatasetRules, RulesStated
+from archiver.model import Checkpoint, ColumnPolicy, Copy, Dataset, DatasetRules, ResidualRule, RulesStated
 from archiver.operations.logs.settings import LOGS
 from archiver.reports.build import Context, build_report
 from archiver.reports.files import Format, rendered
-from archiver.reports.model import DAILY_BACKUPS, RECOVERY, Report
+from archiver.reports.model import Report
 from archiver.reports.period import Period, closed_at, span
 from archiver.reports.vvt import Activity, ProcessingRecord
-from archiver.reports.words import DAY_S, Language
 from archiver.stack.supabase import BACKUPS_BY_PLAN
+from archiver.words import LanguageCode
 
 HOW_NOT_WHAT = frozenset(
     {
@@ -102,7 +102,7 @@ def write_report(
     ledger: Ledger,
     since: datetime,
     until: datetime,
-    languages: Sequence[Language],
+    languages: Sequence[LanguageCode],
     formats: Sequence[Format],
     directory: Path,
 ) -> list[Path]:
@@ -130,7 +130,7 @@ def report_directory(settings: Settings) -> Path:
 
 
 def write_files(
-    report: Report, languages: Sequence[Language], formats: Sequence[Format], directory: Path
+    report: Report, languages: Sequence[LanguageCode], formats: Sequence[Format], directory: Path
 ) -> list[Path]:
     """Write a report's files."""
     return write_all(rendered(report, languages, formats), directory)
@@ -205,19 +205,19 @@ def stated_rules(settings: Settings) -> RulesStated:
         processor=settings.report.processor,
         officer=settings.report.officer,
         record=settings.report.record,
-        residuals=tuple(f"{name}={_days(period)}" for name, period in sorted(residual_copies(settings).items())),
+        residuals=residual_copies(settings),
     )
 
 
-def residual_copies(settings: Settings) -> dict[str, timedelta]:
+def residual_copies(settings: Settings) -> tuple[ResidualRule, ...]:
     """Copies that outlive a deletion elsewhere: those that are configured, and the database's own backups."""
     rules = settings.stack.supabase
-    found = dict(settings.report.residuals)
+    found = [(Copy.NAMED(name=name), period) for name, period in sorted(settings.report.residuals.items())]
     if rules.plan and BACKUPS_BY_PLAN[rules.plan]:
-        found.setdefault(f"{DAILY_BACKUPS} ({rules.plan})", BACKUPS_BY_PLAN[rules.plan])
+        found.append((Copy.DAILY_BACKUPS(plan=rules.plan), BACKUPS_BY_PLAN[rules.plan]))
     if rules.recovery_period is not None:
-        found.setdefault(RECOVERY, rules.recovery_period)
-    return found
+        found.append((Copy.RECOVERY(), rules.recovery_period))
+    return tuple(ResidualRule(copy=copy, period_s=_seconds(period)) for copy, period in found)
 
 
 def config_sha256(settings: Settings) -> str:
@@ -288,7 +288,8 @@ def _log_rules(settings: Settings, logs: Dataset) -> DatasetRules:
     return DatasetRules(
         dataset=logs.name,
         source=logs.source,
-        place="loki",
+        # A directory is a path of this machine, and says nothing to anybody else.
+        place=settings.loki_store if settings.loki_store and settings.loki_store.startswith("s3:") else "loki",
         time_column=logs.time_column,
         line_policies=tuple(sorted(f"{pattern}={action}" for pattern, action in settings.loki.lines.items())),
         source_retention_s=_seconds(promised),
@@ -301,7 +302,3 @@ def _log_rules(settings: Settings, logs: Dataset) -> DatasetRules:
 
 def _seconds(period: timedelta) -> int:
     return int(period.total_seconds())
-
-
-def _days(period: timedelta) -> str:
-    return f"{period.total_seconds() / DAY_S:g}"

@@ -40,7 +40,7 @@ def init(
     legal ground: no law fixes this period, and no default of ours could. On a terminal it asks.
 
     Example: archiver init --store s3://my-bucket/logs --anchor postgres --archive-retention 365d --purpose "security"
-    --legal-basis "Art. 6(1)(f) DSGVO"
+    --legal-basis "Art. 6 Abs. 1 lit. f DSGVO"
     """
     output = context.output()
     if show_sql:
@@ -116,7 +116,7 @@ def _chosen(archive_retention: str | None, purpose: str | None, legal_basis: str
     given = {
         "--archive-retention": (archive_retention, "How long may the archive hold rows (such as 365d)"),
         "--purpose": (purpose, "Why are they kept"),
-        "--legal-basis": (legal_basis, "On what legal ground (such as Art. 6(1)(f) DSGVO)"),
+        "--legal-basis": (legal_basis, "On what legal ground (such as Art. 6 Abs. 1 lit. f DSGVO)"),
     }
     missing = [option for option, (value, _) in given.items() if not (value or "").strip()]
     if missing and not sys.stdin.isatty():

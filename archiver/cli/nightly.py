@@ -50,23 +50,26 @@ from archiver.model import (
     Observed,
     Purged,
     RunEnded,
+    Skip,
     StackChecked,
     StepOutcome,
     StepResult,
     Verdict,
 )
+from archiver.model.statements import ordered
 from archiver.operations.archive.observe import archive_observed, source_observed, source_unseen, unexplained
 from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record
 from archiver.operations.archive.verify import verify as check_archive
 from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.run import Run
-from archiver.retention import Skip, still_there
+from archiver.retention import still_there
 from archiver.stack.check import exit_status as stack_status
 from archiver.stack.targets import StackTargets
 from archiver.telemetry import textfile
 from archiver.telemetry.log import EventLog
 from archiver.telemetry.metrics import DatasetCounts, RunFacts, series_of
 from archiver.telemetry.ping import Pinger, PingFailed
+from archiver.words import english, english_list
 
 
 def nightly(
@@ -321,7 +324,7 @@ class _Night:
         for entry in appended:
             for event in entry.events:
                 self._log_event(entry.seq, event)
-        reason = {"reason": result.reason} if result.reason else {}
+        reason = {} if result.reason is None else {"reason": result.reason.code}
         self.log.info(
             "step.ended",
             step=result.step,
@@ -476,9 +479,9 @@ def _summary(ended: RunEnded, work: NightWork) -> str:
     )
     bad = [f"{step.step} (exit {step.exit_status})" for step in ended.steps if step.outcome is StepOutcome.FAILED]
     skipped = [
-        f"{step.step} ({step.reason})"
+        f"{step.step} ({english(step.reason)})"
         for step in ended.steps
-        if step.outcome is StepOutcome.SKIPPED and step.reason.startswith("needs")
+        if step.outcome is StepOutcome.SKIPPED and step.reason is not None and step.reason.code == Skip.NEEDS
     ]
     overdue = unexplained(ended.observed)
     said = [f"nightly: exit {ended.exit_status}", did]
@@ -487,8 +490,8 @@ def _summary(ended: RunEnded, work: NightWork) -> str:
     if skipped:
         said.append(f"skipped: {', '.join(skipped)}")
     if overdue:
-        reasons = sorted({one.reason for seen in ended.observed for one in seen.reasons})
-        said.append(f"{views.rows_text(overdue)} overdue ({'; '.join(reasons)})")
+        reasons = ordered({one.reason for seen in ended.observed for one in seen.reasons})
+        said.append(f"{views.rows_text(overdue)} overdue ({english_list(reasons)})")
     return "; ".join(said)
 
 

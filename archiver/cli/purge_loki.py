@@ -9,7 +9,7 @@ from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.errors import Partial
 from archiver.ledger.ledger import Ledger
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Verdict, is_hold
 from archiver.operations.logs.purge import LokiPurgePlan, loki_plan_word
 from archiver.operations.steps.run import Run
 
@@ -41,7 +41,7 @@ def purge_logs(
         )
         receipt = work.execute(plan, confirmed=said)
         receipt.chunks_reconciled = reconciled
-    kept = sum(count for why, count in receipt.kept.items() if not why.startswith(views.EXPECTED_KEPT))
+    kept = sum(count for why, count in receipt.kept.items() if not is_hold(why))
     status = max((problem.exit_status for problem in receipt.problems), default=_status(plan, findings))
     if not status and kept:
         status = Partial.exit_status

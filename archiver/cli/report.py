@@ -17,7 +17,8 @@ from archiver.reports.data import json_bytes
 from archiver.reports.files import Format
 from archiver.reports.period import Period, day_of, month_of, span
 from archiver.reports.summary import plain, summary
-from archiver.reports.words import Language, Words
+from archiver.reports.words import Words
+from archiver.words import LanguageCode
 
 
 def report(
@@ -130,9 +131,9 @@ def _month(text: str) -> Period:
         raise ConfigError(f"--month {text!r} is no month; nothing was written", hint="write it as 2026-11") from None
 
 
-def _languages(given: str | None, settings: Settings) -> tuple[Language, ...]:
-    names = settings.report.languages if given is None else _several("--lang", given, get_args(Language))
-    return cast("tuple[Language, ...]", names)
+def _languages(given: str | None, settings: Settings) -> tuple[LanguageCode, ...]:
+    names = settings.report.languages if given is None else _several("--lang", given, get_args(LanguageCode))
+    return cast("tuple[LanguageCode, ...]", names)
 
 
 def _formats(given: str | None, settings: Settings) -> tuple[Format, ...]:

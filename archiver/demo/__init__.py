@@ -112,7 +112,7 @@ def _steps(directory: Path) -> list[Step]:
                 *("--store", (directory / "archive").as_uri()),
                 *("--anchor", (directory / "anchor" / "checkpoint.json").as_uri()),
                 *("--archive-retention", f"{ARCHIVE_DAYS}d", "--purpose", "Nachweis und Fehlersuche"),
-                *("--legal-basis", "Art. 6(1)(f) DSGVO"),
+                *("--legal-basis", "Art. 6 Abs. 1 lit. f DSGVO"),
             ),
             f"an archive that keeps rows {ARCHIVE_DAYS} days: so short that some of them end today",
         ),

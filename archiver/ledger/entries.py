@@ -26,7 +26,6 @@ There is no lock to leak in either: a run that dies has simply not appended.
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -166,25 +165,9 @@ class SignedEntry:
         return sha256_hex(self.data)
 
 
-LEFT_OUT: Mapping[str, Mapping[str, Any]] = {"schema_changed": {"policies": [], "privacy_key": ""}}
-
-
-"""By kind of event, fields that came after the first archives, and what says nothing in them: then they are not
-written, so that what was written before they came is still in canonical form."""
-
-
-def _written(file: "_EntryFile") -> dict[str, Any]:
-    body = file.model_dump(mode="json")
-    for event in body["events"]:
-        for name, nothing in LEFT_OUT.get(event["kind"], {}).items():
-            if event[name] == nothing:
-                del event[name]
-    return body
-
-
 def encode_entry(entry: Entry, signer: Signer) -> SignedEntry:
     """The bytes of an entry's file, signed."""
-    body = _written(_EntryFile.model_construct(**_fields(entry), signature=""))
+    body = _EntryFile.model_construct(**_fields(entry), signature="").model_dump(mode="json")
     del body["signature"]
     signature = signer.sign(rfc8785.dumps(body))
     return SignedEntry(entry, signature, rfc8785.dumps({**body, "signature": signature}))
@@ -199,19 +182,22 @@ def decode_entry(data: bytes, *, where: str, strict: bool = True) -> SignedEntry
             was passed over. False for bytes that were checked before.
 
     Raises:
-        LedgerBroken: It is not an entry as some version up to this one writes it.
+        ConfigError: It is of another format.
+        LedgerBroken: It is not an entry as this version writes it.
     """
     try:
         file = _EntryFile.model_validate_json(data)
     except ValidationError as exc:
-        if _format_of(data) > FORMAT_VERSION:
-            raise _newer_format(where, _format_of(data)) from exc
+        if (found := _format_of(data)) not in (0, FORMAT_VERSION):
+            raise _other_format(where, found) from exc
         first = exc.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise LedgerBroken(
             f"{where}: not a ledger entry ({place}: {first['type']}); nothing was read further", hint=RESTORE_HINT
         ) from exc
-    if strict and not _is_canonical(_written(file), data):
+    if file.format != FORMAT_VERSION:
+        raise _other_format(where, file.format)
+    if strict and not _is_canonical(file.model_dump(mode="json"), data):
         raise LedgerBroken(
             f"{where}: not in canonical form, or holds fields that this version does not know; nothing was read on",
             hint=RESTORE_HINT,
@@ -248,7 +234,7 @@ def read_descriptor(store: ObjectStore) -> Descriptor:
     """Read ``archive.json``.
 
     Raises:
-        ConfigError: There is no archive here, or it is of a newer format.
+        ConfigError: There is no archive here, or it is of another format.
         IntegrityError: It cannot be understood.
     """
     try:
@@ -258,8 +244,8 @@ def read_descriptor(store: ObjectStore) -> Descriptor:
             f"{store.location}: there is no archive here ({layout.DESCRIPTOR} is missing); nothing was touched",
             hint="run `archiver init` to begin one, or correct the setting `store`",
         ) from exc
-    if _format_of(data) > FORMAT_VERSION:
-        raise _newer_format(f"{store.location}: {layout.DESCRIPTOR}", _format_of(data))
+    if (found := _format_of(data)) not in (0, FORMAT_VERSION):
+        raise _other_format(f"{store.location}: {layout.DESCRIPTOR}", found)
     try:
         descriptor = Descriptor.model_validate_json(data)
     except ValidationError as exc:
@@ -284,10 +270,12 @@ def _format_of(data: bytes) -> int:
     return 0
 
 
-def _newer_format(where: str, found: int) -> ConfigError:
+def _other_format(where: str, found: int) -> ConfigError:
     return ConfigError(
-        f"{where}: the archive has format {found}, this version reads up to {FORMAT_VERSION}; nothing was touched",
-        hint="upgrade archiver",
+        f"{where}: the archive has format {found}, this version reads format {FORMAT_VERSION}; nothing was touched",
+        hint="upgrade archiver"
+        if found > FORMAT_VERSION
+        else "read it with the version that wrote it, and begin a new archive with `archiver init`",
     )
 
 

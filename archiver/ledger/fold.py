@@ -34,6 +34,7 @@ from archiver.model import (
     Segment,
     Slot,
     StackChecked,
+    Statement,
     StepOutcome,
     SweepIntended,
     Swept,
@@ -277,7 +278,7 @@ def _intend_expiry(holdings: Holdings, entry: Entry, event: ExpireIntended) -> N
     _deletion_intended(holdings, event.confirmed)
 
 
-def _deletion_intended(holdings: Holdings, confirmed: tuple[str, ...]) -> None:
+def _deletion_intended(holdings: Holdings, confirmed: tuple[Statement, ...]) -> None:
     holdings.pause = timedelta(0)
     if confirmed:
         holdings.anchor_adopted_at = None

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from archiver.model.findings import Finding, Observed, RowsKept, StepResult
+from archiver.model.statements import Statement
 from archiver.model.values import (
     FORMAT_VERSION,
     Column,
@@ -137,14 +138,14 @@ class PurgeIntended:
     Attributes:
         plan: SHA-256 of the plan that is executed, 64 hex digits.
         slots: With the rows that the plan expects to delete.
-        confirmed: What a guard had refused and a person confirmed for this one run, in words.
+        confirmed: What a guard had refused and a person confirmed for this one run.
     """
 
     kind: Literal["purge_intended"] = "purge_intended"
     dataset: str
     plan: str
     slots: tuple[SlotShare, ...]
-    confirmed: tuple[str, ...] = ()
+    confirmed: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +182,7 @@ class HoldPlaced:
         since, until: Bounds of the windows, half-open; None is unbounded and takes undated rows in.
         subject: Keyed digest (HMAC) of a person's identifier, 64 hex digits; None: every row.
         reference: The case's own number, where the reason is kept; no personal data.
+        reason: As the person typed it.
         review_on: The day on which somebody must look at it again.
     """
 
@@ -197,7 +199,7 @@ class HoldPlaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldReleased:
-    """A hold ends."""
+    """A hold ends, for a reason as the person typed it."""
 
     kind: Literal["hold_released"] = "hold_released"
     hold: str
@@ -212,7 +214,7 @@ class ExpireIntended:
     dataset: str
     plan: str
     keys: tuple[str, ...]
-    confirmed: tuple[str, ...] = ()
+    confirmed: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,7 +354,7 @@ class ChunksArchived:
 class ChunkShare:
     """So many chunks for one reason."""
 
-    reason: str
+    reason: Statement
     chunks: int
 
 
@@ -390,14 +392,14 @@ class ChunksDeletionIntended:
 
     Attributes:
         plan: SHA-256 of the plan that is executed, 64 hex digits.
-        confirmed: What a guard had refused and a person confirmed for this one run, in words.
+        confirmed: What a guard had refused and a person confirmed for this one run.
     """
 
     kind: Literal["chunks_deletion_intended"] = "chunks_deletion_intended"
     dataset: str
     plan: str
     list: ChunkList
-    confirmed: tuple[str, ...] = ()
+    confirmed: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,7 +431,7 @@ class ChunkQuarantined:
         chunk: Its key in Loki.
         key: Where its bytes are kept, below the archive's root.
         sha256: Of these bytes.
-        reason: The two facts that disagree; nothing of the content.
+        reason: Where it contradicts itself; nothing of the content.
     """
 
     kind: Literal["chunk_quarantined"] = "chunk_quarantined"
@@ -438,17 +440,31 @@ class ChunkQuarantined:
     key: str
     size_bytes: int
     sha256: str
-    reason: str
+    reason: Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineReleased:
-    """A person has looked at quarantined bytes, or the chunk is sound now; it is no longer listed."""
+    """Quarantined bytes are no longer listed.
+
+    Attributes:
+        cause: ``person``: somebody has looked at them. ``sound``: the chunk is sound now, and was archived.
+        reason: As the person typed it; empty when nobody did.
+    """
 
     kind: Literal["quarantine_released"] = "quarantine_released"
     dataset: str
     sha256: str
-    reason: str
+    cause: Literal["person", "sound"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualRule:
+    """A kind of copy that outlives a deletion by so long."""
+
+    copy: Statement
+    period_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,7 +476,7 @@ class RulesStated:
         stack_retention_s: What is promised of the monitoring stack.
         controller, processor, officer, record: Who is responsible, who works for them, the data protection officer's
             office, and the number in the record of processing; as configured, empty when not.
-        residuals: Copies that outlive a deletion elsewhere (backups and the like), as configured: ``name=days``.
+        residuals: Copies that outlive a deletion elsewhere (backups and the like), as configured.
     """
 
     kind: Literal["rules_stated"] = "rules_stated"
@@ -471,7 +487,7 @@ class RulesStated:
     processor: str = ""
     officer: str = ""
     record: str = ""
-    residuals: tuple[str, ...] = ()
+    residuals: tuple[ResidualRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,28 @@
 """Findings: what a check, a step or a look at a place found. Stated in entries, read by reports."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from archiver.model.statements import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsKept:
     """Rows that a purge left in their source, and why."""
 
-    reason: str
+    reason: Statement
     rows: int
+
+
+def rows_kept(counts: Mapping[Statement, int]) -> tuple[RowsKept, ...]:
+    """Counted reasons as an entry has them: without those of no row, in an order that no run changes."""
+    return tuple(
+        RowsKept(reason=reason, rows=counts[reason])
+        for reason in sorted(counts, key=lambda reason: reason.sort_key)
+        if counts[reason]
+    )
 
 
 class Verdict(StrEnum):
@@ -56,14 +68,14 @@ class StepResult:
     Attributes:
         step: ``export``, ``verify``, ``purge``, ``expire``, ``compact``, ``stack_check``, ``report``.
         exit_status: What the step alone would have ended with.
-        reason: Why it failed or was skipped; no personal data. Empty when it was done.
+        reason: Why it failed or was skipped. None when it was done.
     """
 
     step: str
     outcome: StepOutcome
     exit_status: int
     duration_ms: int
-    reason: str = ""
+    reason: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
-"""Of the archive as a whole. A reader refuses a newer one."""
+"""Of the archive as a whole. A reader refuses any other: 1 had sentences where 2 has codes."""
 
 
 ZERO_HASH = "0" * 64

@@ -16,17 +16,15 @@ from archiver.retention.export import (
     plan_export,
     same_state,
 )
-from archiver.retention.guard import ANCHOR_FOUND_EMPTY, Clocks, guard
+from archiver.retention.guard import Clocks, guard
 from archiver.retention.holds import holds_on
 from archiver.retention.policies import holds_less
 from archiver.retention.purge import Overdue, PurgePlan, PurgeSlot, due_windows, keep_reason, overdue, plan_purge
-from archiver.retention.reasons import ON_HOLD, Reason, Skip, Wait, differs, on_hold, still_there
+from archiver.retention.reasons import differs, on_hold, still_there
 from archiver.retention.settings import GuardSettings
 from archiver.retention.windows import window_at
 
 __all__ = [
-    "ANCHOR_FOUND_EMPTY",
-    "ON_HOLD",
     "Clocks",
     "CompactionPlan",
     "CompactionRules",
@@ -40,10 +38,7 @@ __all__ = [
     "Overdue",
     "PurgePlan",
     "PurgeSlot",
-    "Reason",
-    "Skip",
     "SlotMerge",
-    "Wait",
     "archive_due_at",
     "census_bounds",
     "differs",

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from archiver.ledger.holdings import Holdings
-from archiver.model import Finding, Observed, RunEnded, StepOutcome, Verdict
+from archiver.model import Finding, Observed, RunEnded, StepOutcome, Verdict, is_hold
 
 Labels = tuple[tuple[str, str], ...]
 Series = dict[tuple[str, Labels], float]
@@ -144,7 +144,7 @@ def _left_alone(observed: Iterable[Observed]) -> dict[str, tuple[int, int]]:
     found = {}
     for one in observed:
         if one.place == "source" and one.rows is not None:
-            held = sum(kept.rows for kept in one.reasons if kept.reason.startswith("on hold"))
+            held = sum(kept.rows for kept in one.reasons if is_hold(kept.reason))
             found[one.dataset] = (held, one.rows_overdue - held)
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from archiver.contracts import PurgesPartitions, Source
-from archiver.model import Dataset, PolicyAction
+from archiver.model import Dataset, PolicyAction, Reason
 from archiver.neighbours.dataapi import query as postgrest_query
 from archiver.neighbours.dataapi.client import DataApi
 from archiver.neighbours.dataapi.source import PostgrestSource
@@ -118,7 +118,7 @@ def test_rows_leave_their_source_by_what_is_left_of_them(
     made.hold("case", subject=KEY.digest("+49173"))
     receipt = made.purge()
     assert receipt.rows == {"logs": 4}
-    assert receipt.kept == {"logs": {"differs from what is archived: changed since": 1, "on hold (subject)": 1}}
+    assert receipt.kept == {"logs": {Reason.DIFFERS(): 1, Reason.SUBJECT_HOLD(): 1}}
     can_drop = isinstance(made.source, PurgesPartitions)
     assert receipt.partitions == ({"logs": 1} if drop_partitions and can_drop else {})
     assert database.query("SELECT id FROM logs ORDER BY id") == [(2,), (3,)]

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from archiver.errors import AccessDenied, TransientError
+from archiver.model import ChunkShare, Wait
 from archiver.neighbours.loki.source import ChunkDirectory, LokiSource, read_request_file
 from archiver.operations.logs.plan import LokiOptions
 from archiver.privacy.lines import LineScrub, Pattern
-from archiver.retention import Wait
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.loki import DATA, SETS, LokiArchive, stated
 
@@ -82,7 +82,7 @@ def test_a_request_file_that_is_not_understood_makes_the_tenant_wait(tmp_path: P
     (tmp_path / "store" / "index" / "delete_requests" / "delete_requests.gz").write_bytes(b"SQLite format 3\x00")
     archive = archive_of(tmp_path / "store")
     archive.now = lambda: datetime(2100, 1, 1, tzinfo=UTC)
-    assert archive.export().waiting == {Wait.DELETION: 4}
+    assert archive.export().waiting == (ChunkShare(reason=Wait.DELETION(), chunks=4),)
 
 
 @pytest.mark.parametrize(

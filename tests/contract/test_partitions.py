@@ -11,7 +11,7 @@ import pytest
 
 from archiver.contracts import Partitions
 from archiver.errors import Refused, TransientError
-from archiver.model import Dataset, Window
+from archiver.model import Dataset, Reason, Statement, Window
 from archiver.neighbours.postgres import deletion as postgres
 from archiver.neighbours.postgres.deletion import PostgresDrop
 from archiver.neighbours.postgres.snapshot import PostgresSnapshot
@@ -175,13 +175,13 @@ def on_hold(_: Database, made: Nights) -> None:
 @pytest.mark.parametrize(
     ("change", "kept", "left", "dropped"),
     [
-        (late, {"not archived: came late": 1}, {100}, {"logs_1", "logs_2"}),
-        (changed, {"differs from what is archived: changed since": 1}, {1}, {"logs_1", "logs_2"}),
-        (on_hold, {"on hold (subject)": 5}, {1, 3, 5, 7, 9}, set()),
+        (late, {Reason.LATE(): 1}, {100}, {"logs_1", "logs_2"}),
+        (changed, {Reason.DIFFERS(): 1}, {1}, {"logs_1", "logs_2"}),
+        (on_hold, {Reason.SUBJECT_HOLD(): 5}, {1, 3, 5, 7, 9}, set()),
     ],
 )  # fmt: skip
 def test_one_row_that_is_not_proven_keeps_its_partition_and_nothing_else(
-    database: Database, change: Change, kept: dict[str, int], left: set[int], dropped: set[str]
+    database: Database, change: Change, kept: dict[Statement, int], left: set[int], dropped: set[str]
 ) -> None:
     create(database)
     made = archive(database, replace(LOGS, subject_columns=("phone",)), subject_digest="digest of {}".format)
@@ -308,7 +308,7 @@ def test_a_writer_that_committed_before_the_lock_is_seen_and_keeps_the_partition
 
     monkeypatch.setattr(PostgresDrop, "begin", start)
     receipt = made.purge()
-    assert receipt.kept == {"logs": {"not archived: came late": 1}}
+    assert receipt.kept == {"logs": {Reason.LATE(): 1}}
     assert partitions(database) == ALL - {"logs_1", "logs_2"}
     assert 100 in ids(database)
 

@@ -9,7 +9,7 @@ import pytest
 
 from archiver.contracts import PurgeTransaction
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, OutcomeUnknown, Refused, TransientError
-from archiver.model import Dataset, SourceState, TableSchema, Window
+from archiver.model import Dataset, Reason, SourceState, TableSchema, Window
 from archiver.neighbours.dataapi.purge import _parts
 from archiver.operations.tables.purge import PurgeOptions, unaccounted
 from tests.support import proxy
@@ -272,7 +272,7 @@ def test_a_night_purges_what_is_due_and_nothing_else(night: Nights, project: Pro
     )
     receipt = night.purge()
     assert receipt.rows == {"logs": ROWS - 1}
-    assert receipt.kept == {"logs": {"differs from what is archived: changed since": 1, "not archived: came late": 1}}
+    assert receipt.kept == {"logs": {Reason.DIFFERS(): 1, Reason.LATE(): 1}}
     assert ids(project) == [3, 8000, 9000]
     accounted(night, project, ROWS - 1)
     assert night.night().rows == {"logs": 2}

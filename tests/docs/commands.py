@@ -152,7 +152,7 @@ def walk(operator: Operator, database: Database) -> list[Ran]:
     """An operator's whole way; each command that touches no other machine at least once."""
     run = operator.run
     run("init", "--store", f"file://{operator.directory}/archive", "--anchor", f"file://{operator.directory}/anchor.json",
-        "--archive-retention", "35d", "--purpose", "Nachweis", "--legal-basis", "Art. 6(1)(f) DSGVO")  # fmt: skip
+        "--archive-retention", "35d", "--purpose", "Nachweis", "--legal-basis", "Art. 6 Abs. 1 lit. f DSGVO")  # fmt: skip
     run("doctor")
     run("-v", "config", "validate")
     run("config", "show", "--origin")

@@ -118,7 +118,7 @@ def no_proof(world: LogsWorld, patch: pytest.MonkeyPatch) -> None:
 
     def everything(self: LokiProof, *arguments: Any) -> Any:
         found = real(self, *arguments)
-        return {chunk: ChunkProof(missing="") for chunk in found}
+        return {chunk: ChunkProof(missing=None) for chunk in found}
 
     patch.setattr(LokiProof, "prove", everything)
 

@@ -60,7 +60,7 @@ RECORD_FIELDS = {
     ],
     "chunk files: check before deletion": ["facts.datasets[].deletions[].chunks.proven_at"],
     "negative check": ["facts.datasets[].deletions[].rows_left", "facts.datasets[].observations[].rows_overdue"],
-    "residual copies": ["facts.datasets[].residuals[].name", "facts.datasets[].residuals[].until"],
+    "residual copies": ["facts.datasets[].residuals[].copy", "facts.datasets[].residuals[].until"],
     "residual copies: archive, object lock": [
         "facts.datasets[].deletions[].archive_due_at",
         "facts.datasets[].deletions[].kept_until",

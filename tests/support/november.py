@@ -7,12 +7,12 @@ from archiver.reports.build import Context, build_report
 from archiver.reports.files import Format, rendered
 from archiver.reports.model import Report
 from archiver.reports.period import month_of
-from archiver.reports.words import Language
+from archiver.words import LanguageCode
 from tests.support.story import story
 
 NOVEMBER = month_of(datetime(2026, 11, 1, tzinfo=UTC))
 CONTEXT = Context(store="s3://archive/logs", anchor="postgresql://db.example/archiver.anchor")
-LANGUAGES: tuple[Language, ...] = ("de", "en")
+LANGUAGES: tuple[LanguageCode, ...] = ("de", "en")
 FORMATS: tuple[Format, ...] = ("html", "pdf", "json", "csv")
 
 

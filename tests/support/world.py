@@ -20,6 +20,7 @@ from typing import Any
 
 from archiver.ledger.holdings import Holdings
 from archiver.ledger.ledger import Ledger
+from archiver.model import Statement
 from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record
 from archiver.operations.steps.fetch import fetch_segment
 from archiver.operations.tables.purge import PurgeOptions
@@ -169,7 +170,7 @@ class World:
 
     # ── The worker ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def refused(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Statement, ...]:
         """Why the guard lets nothing be deleted just now."""
         ledger = self.made.open()
         assert ledger.head is not None

@@ -8,7 +8,7 @@ import pytest
 
 from archiver.contracts import ObjectRef, Removal
 from archiver.errors import AccessDenied, IntegrityError, Partial, SegmentAltered, TransientError
-from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged
+from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged, Reason
 from archiver.operations.archive.status import DatasetStatus, dataset_statuses
 from tests.support.archive import day, multiset
 from tests.support.deletions import ARCHIVE_BORDER, Place, check_nothing_lost, events, ripe
@@ -96,7 +96,7 @@ def due_first(writes: Sequence[tuple[str, str]]) -> str:
 def test_a_hold_keeps_what_it_covers_and_nothing_else(place: Place) -> None:
     place.made.hold("case 7", since=day(1))
     receipt = place.made.expire()
-    assert receipt.kept == {"logs": {"on hold (case 7)": 4}}
+    assert receipt.kept == {"logs": {Reason.HOLD(references=("case 7",)): 4}}
     assert receipt.objects == {"logs": 1}
     place.made.release("case 7")
     assert place.made.expire().objects == {"logs": 2}
@@ -111,7 +111,7 @@ def holder(place: Place, *, digest: Callable[[str], str] | None, columns: tuple[
 def test_a_hold_on_a_person_keeps_the_windows_that_name_them(place: Place) -> None:
     place.made.hold("case", subject="digest of late")
     receipt = holder(place, digest="digest of {}".format, columns=("message",)).expire()
-    assert receipt.kept == {"logs": {"on hold (a person)": 4}}
+    assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 4}}
     assert receipt.objects == {"logs": 1}
 
 
@@ -121,7 +121,7 @@ def test_a_hold_on_a_person_nobody_can_look_for_keeps_all_that_it_covers(
 ) -> None:
     place.made.hold("case", subject="digest of nobody")
     receipt = holder(place, digest=digest, columns=columns).expire()
-    assert receipt.kept == {"logs": {"on hold (a person)": 7}}
+    assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 7}}
     assert receipt.objects == {}
 
 
@@ -139,7 +139,7 @@ def test_what_the_source_still_has_stays_in_the_archive(place: Place) -> None:
     place.table.insert(id="old", created_at=day(0) + timedelta(minutes=1), message="old", score=None)
     place.made.export()
     receipt = place.made.expire()
-    assert receipt.kept == {"logs": {"rows of it are still in the source": 4}}
+    assert receipt.kept == {"logs": {Reason.IN_SOURCE(): 4}}
     assert receipt.objects == {"logs": 2}
 
 
@@ -166,10 +166,10 @@ def test_what_comes_after_its_window_has_expired_is_proven_deleted_and_expired_i
     place.made.verify_and_record()
     place.made.purge()
     place.table.insert(id="old", created_at=day(0), message="old", score=None)
-    assert place.made.purge().kept["logs"]["not archived"] == 1
+    assert place.made.purge().kept["logs"][Reason.NOT_ARCHIVED()] == 1
     place.made.export()
     assert len(due(place)) == 1
-    assert place.made.purge().kept["logs"]["not verified since it was archived"] == 1
+    assert place.made.purge().kept["logs"][Reason.NOT_VERIFIED()] == 1
     place.made.verify_and_record()
     assert place.made.purge().rows == {"logs": 1}
     assert "old" not in {row["id"] for row in place.table.values()}
@@ -187,7 +187,7 @@ def test_what_was_let_go_of_before_the_source_had_a_retention_is_proven_and_leav
     place.made.expire()
     assert place.made.export().rows == 0
     place.made.datasets = retained
-    assert place.made.purge().kept["logs"]["not archived"] == 1
+    assert place.made.purge().kept["logs"][Reason.NOT_ARCHIVED()] == 1
     assert place.made.night().rows["logs"] >= 1
     assert "old" not in {row["id"] for row in place.table.values()}
     place.made.expire()

@@ -22,7 +22,7 @@ from archiver.ledger.entries import (
     signed_body,
 )
 from archiver.ledger.ledger import Ledger, open_ledger
-from archiver.model import AnchorAdopted, Checkpoint, ColumnPolicy, Entry, PolicyAction, SchemaChanged, Verified
+from archiver.model import AnchorAdopted, Checkpoint, Entry, Verified
 from archiver.operations.archive.init import initialise
 from tests.support.archive import ARCHIVE_ID, SIGNER, Archive
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
@@ -72,20 +72,6 @@ def test_a_file_is_canonical_and_anybody_can_check_it() -> None:
     signature = content.pop("signature")
     assert signature_is_valid(SIGNER.public_key, signature, rfc8785.dumps(content))
     assert signed_body(signed.data) == rfc8785.dumps(content)
-    assert decode_entry(signed.data, where="x").entry == entry
-
-
-@pytest.mark.parametrize("policies", [(), (ColumnPolicy(column="ip", action=PolicyAction.DROP),)])
-def test_a_field_that_came_later_is_left_out_where_it_says_nothing(policies: tuple[ColumnPolicy, ...]) -> None:
-    """What was written before column policies is read as before, and is still in canonical form."""
-    changed = SchemaChanged(
-        dataset="logs", version=1, schema="s", columns=(), time_column="t", key_columns=(), policies=policies
-    )
-    entry = Entry(seq=7, at=NOW, run="r", tool="t", prev="0" * 64, events=(changed,))
-    signed = encode_entry(entry, SIGNER)
-    (event,) = json.loads(signed.data)["events"]
-    assert ("policies" in event) is bool(policies)
-    assert "privacy_key" not in event
     assert decode_entry(signed.data, where="x").entry == entry
 
 
@@ -456,15 +442,24 @@ def test_there_is_no_archive() -> None:
     assert "archiver init" in caught.value.hint
 
 
-def test_an_archive_of_a_newer_format() -> None:
-    """It is named, and nothing is touched."""
+@pytest.mark.parametrize(("found", "next_step"), [(1, "archiver init"), (3, "upgrade")])
+def test_an_archive_of_another_format(found: int, next_step: str) -> None:
+    """It is named, with what to do, and nothing is touched."""
     store, anchor = begin()
     descriptor = json.loads(store.peek(layout.DESCRIPTOR))
-    store.tamper(layout.DESCRIPTOR, rfc8785.dumps({**descriptor, "format": 2}))
+    store.tamper(layout.DESCRIPTOR, rfc8785.dumps({**descriptor, "format": found}))
     writes = len(store.faults.writes)
-    with pytest.raises(ConfigError, match="format 2"):
+    with pytest.raises(ConfigError, match=f"format {found}, this version reads format 2") as caught:
         opened(store, anchor)
+    assert next_step in caught.value.hint
     assert len(store.faults.writes) == writes
+
+
+def test_an_entry_of_the_old_format_is_refused_though_it_could_be_understood() -> None:
+    """The first one of an archive had the same fields."""
+    entry = Entry(format=1, seq=7, at=NOW, run="r", tool="t", prev="0" * 64, events=(AnchorAdopted(),))
+    with pytest.raises(ConfigError, match="has format 1"):
+        decode_entry(encode_entry(entry, SIGNER).data, where="ledger/x")
 
 
 def test_a_descriptor_that_contradicts_entry_0() -> None:

@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 
 from archiver.errors import LocalResourceError
 from archiver.ledger.holdings import Holdings
-from archiver.model import Finding, Observed, RowsKept, RunEnded, StepOutcome, StepResult, Verdict
+from archiver.model import Finding, Observed, Reason, RowsKept, RunEnded, StepOutcome, StepResult, Verdict
 from archiver.telemetry import otlp, textfile
 from archiver.telemetry.metrics import (
     HELP,
@@ -43,7 +43,7 @@ def facts() -> RunFacts:
     observed = (
         Observed(
             dataset="app_audit_log", place="source", rows=100, rows_overdue=12, oldest="2026-10-25T00:00:00Z",
-            reasons=(RowsKept(reason="on hold (case 7)", rows=8), RowsKept(reason="differs", rows=4)),
+            reasons=(RowsKept(reason=Reason.HOLD(references=("case 7",)), rows=8), RowsKept(reason=Reason.DIFFERS(), rows=4)),
         ),
         Observed(dataset="app_audit_log", place="archive", rows=5, rows_overdue=0, oldest="2026-01-01T00:00:00.123456789Z"),
         Observed(dataset="other", place="source", rows=None, rows_overdue=0, oldest=None),

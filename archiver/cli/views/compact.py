@@ -1,11 +1,14 @@
 """What a person or a program sees of compactions. Decides nothing."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from typing import Any
 
 from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
+from archiver.cli.views.statements import counted, told
 from archiver.operations.archive.compact import CompactReceipt
 from archiver.retention import CompactionPlan, SlotMerge
+from archiver.words import english
 
 
 class CompactView:
@@ -51,14 +54,14 @@ def compaction_plans(output: Output, plans: Sequence[CompactionPlan]) -> None:
             size = size_text(merge.size_bytes)
             shown.add_row(plan.dataset, str(merge.slot), str(len(merge.segments)), f"{merge.rows:,}", size, "merged")
         for left in plan.left:
-            shown.add_row(plan.dataset, str(left.slot), "", f"{left.rows:,}", "", f"left alone: {left.reason}")
+            shown.add_row(plan.dataset, str(left.slot), "", f"{left.rows:,}", "", f"left alone: {english(left.reason)}")
         output.answer(shown)
 
 
 def compact_receipt(output: Output, receipt: CompactReceipt, status: int) -> None:
     """What a compaction did."""
     if output.as_json:
-        output.json_line("summary", {"command": "compact", "dry_run": False, "exit": status, **asdict(receipt)})
+        output.json_line("summary", {"command": "compact", "dry_run": False, "exit": status, **_fields(receipt)})
         return
     if receipt.objects_resumed:
         objects = count_text(receipt.objects_resumed, "object")
@@ -72,7 +75,12 @@ def compact_receipt(output: Output, receipt: CompactReceipt, status: int) -> Non
     if not receipt.parts_before:
         output.say("nothing to compact")
     for name, reasons in receipt.left.items():
-        for why, slots in sorted(reasons.items()):
+        for why, slots in told(reasons):
             output.say(f"{name}: {count_text(slots, 'window')} left alone: {why}")
     for key, until in sorted(receipt.kept_until.items()):
         output.answer(f"{key}: replaced, and a lock keeps it until {until:%Y-%m-%d}; the next run tries again")
+
+
+def _fields(receipt: CompactReceipt) -> dict[str, Any]:
+    left = {name: counted(reasons, "slots") for name, reasons in receipt.left.items()}
+    return {**{one.name: getattr(receipt, one.name) for one in fields(receipt)}, "left": left}

@@ -15,6 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from archiver.cli.views.statements import with_texts
 from archiver.errors import ArchiverError
 
 TABLE_WIDTH_MAX = 100_000
@@ -42,8 +43,8 @@ def size_text(size_bytes: int) -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """Nouns as JSON has them: RFC 3339 times, durations in seconds, errors with their exit status."""
-    return to_jsonable_python(value, timedelta_mode="float", fallback=_error_fields)
+    """Nouns as JSON has them: RFC 3339 times, durations in seconds, errors with their status, statements in English."""
+    return to_jsonable_python(with_texts(value), timedelta_mode="float", fallback=_error_fields)
 
 
 def _error_fields(value: Any) -> Any:

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import Any
 
 from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
-from archiver.model import DATED_MAX, HoldPlaced
+from archiver.cli.views.statements import counted, told
+from archiver.model import DATED_MAX, HoldPlaced, Statement, is_hold
 from archiver.operations.archive.expire import ExpireReceipt
 from archiver.operations.archive.sweep import SweepPlan, SweepReceipt
 from archiver.operations.tables.purge import PurgeReceipt
 from archiver.retention import ExpiryPlan, PurgePlan
-
-EXPECTED_KEPT = "on hold"
-"""Rows that stay for this reason stay because somebody said so: no promise is broken."""
+from archiver.words import english
 
 
 class DeletionView:
@@ -36,12 +36,12 @@ class DeletionView:
             self._output.json_line("gone", {"key": key})
 
 
-def broken_promises(kept: Mapping[str, Mapping[str, int]]) -> int:
+def broken_promises(kept: Mapping[str, Mapping[Statement, int]]) -> int:
     """Rows that are due and stayed, those on hold apart."""
-    return sum(rows for reasons in kept.values() for why, rows in reasons.items() if not why.startswith(EXPECTED_KEPT))
+    return sum(rows for reasons in kept.values() for why, rows in reasons.items() if not is_hold(why))
 
 
-def purge_plans(output: Output, plans: Sequence[PurgePlan], refused: Sequence[str], word: str) -> None:
+def purge_plans(output: Output, plans: Sequence[PurgePlan], refused: Sequence[Statement], word: str) -> None:
     """What a purge would do."""
     if output.as_json:
         for plan in plans:
@@ -53,7 +53,7 @@ def purge_plans(output: Output, plans: Sequence[PurgePlan], refused: Sequence[st
                         "slot": str(one.slot),
                         "rows": one.rows_due,
                         "keep": one.keep,
-                        "stays": {row.reason: row.rows for row in one.stays},
+                        "stays": one.stays,
                     },
                 )
             for remark in plan.remarks:
@@ -74,8 +74,8 @@ def _purge_plan(output: Output, plan: PurgePlan) -> None:
     else:
         shown = table("dataset", "window", "rows due", "what", right=("rows due",))
         for one in plan.slots:
-            what = f"stays: {one.keep}" if one.keep else "goes, each row that is proven"
-            what += "".join(f"; stays, {rows_text(row.rows)}: {row.reason}" for row in one.stays)
+            what = "goes, each row that is proven" if one.keep is None else f"stays: {english(one.keep)}"
+            what += "".join(f"; stays, {rows_text(row.rows)}: {english(row.reason)}" for row in one.stays)
             shown.add_row(plan.dataset, str(one.slot), f"{one.rows_due:,}", what)
         output.answer(shown)
         output.answer(
@@ -89,7 +89,7 @@ def _purge_plan(output: Output, plan: PurgePlan) -> None:
             output.answer(f"{plan.dataset}: {rows_text(count)} {why}: never due")
 
 
-def expiry_plans(output: Output, plans: Sequence[ExpiryPlan], refused: Sequence[str], word: str) -> None:
+def expiry_plans(output: Output, plans: Sequence[ExpiryPlan], refused: Sequence[Statement], word: str) -> None:
     """What an expiry would do."""
     if output.as_json:
         for plan in plans:
@@ -111,7 +111,7 @@ def expiry_plans(output: Output, plans: Sequence[ExpiryPlan], refused: Sequence[
             continue
         shown = table("dataset", "window", "due", "objects", "rows", "what", right=("objects", "rows"))
         for one in plan.slots:
-            what = f"stays: {one.keep}" if one.keep else "goes"
+            what = "goes" if one.keep is None else f"stays: {english(one.keep)}"
             shown.add_row(
                 plan.dataset, str(one.slot), f"{one.due_at:%Y-%m-%d}", str(len(one.segments)), f"{one.rows:,}", what
             )
@@ -119,14 +119,14 @@ def expiry_plans(output: Output, plans: Sequence[ExpiryPlan], refused: Sequence[
     _refusals(output, refused)
 
 
-def _plan_summary(output: Output, command: str, rows: int, refused: Sequence[str], word: str) -> None:
+def _plan_summary(output: Output, command: str, rows: int, refused: Sequence[Statement], word: str) -> None:
     facts = {"command": command, "execute": False, "rows": rows, "refused": list(refused), "word": word}
     output.json_line("summary", facts)
 
 
-def _refusals(output: Output, refused: Sequence[str]) -> None:
+def _refusals(output: Output, refused: Sequence[Statement]) -> None:
     for reason in refused:
-        output.answer(f"would be refused: {reason}")
+        output.answer(f"would be refused: {english(reason)}")
 
 
 def purge_receipt(output: Output, receipt: PurgeReceipt, status: int) -> None:
@@ -177,16 +177,17 @@ def _residuals(output: Output, kept_until: Mapping[str, datetime]) -> None:
 
 
 def _summary(output: Output, command: str, receipt: PurgeReceipt | ExpireReceipt | SweepReceipt, status: int) -> None:
-    fields: dict[str, Any] = asdict(receipt)
+    fields: dict[str, Any] = {one.name: getattr(receipt, one.name) for one in dataclass_fields(receipt)}
+    if not isinstance(receipt, SweepReceipt):
+        fields["kept"] = {name: counted(reasons, "rows") for name, reasons in receipt.kept.items()}
     fields["problems"] = [problem.message for problem in receipt.problems]
     output.json_line("summary", {"command": command, "execute": True, "exit": status, **fields})
 
 
-def _kept(output: Output, kept: Mapping[str, Mapping[str, int]]) -> None:
+def _kept(output: Output, kept: Mapping[str, Mapping[Statement, int]]) -> None:
     for name, reasons in kept.items():
-        for why, rows in sorted(reasons.items()):
-            if rows:
-                output.answer(f"{name}: {rows_text(rows)} due and left alone: {why}")
+        for why, rows in told(reasons):
+            output.answer(f"{name}: {rows_text(rows)} due and left alone: {why}")
 
 
 def holds(output: Output, found: Sequence[HoldPlaced], now: datetime) -> None:

@@ -11,6 +11,7 @@ from archiver.cli.views.console import Output, count_text, rows_text, size_text,
 from archiver.model import Event, Exported
 from archiver.operations.tables.export import ExportReceipt
 from archiver.retention import ExportPlan, Need
+from archiver.words import english
 
 WHY_DUE = {
     Need.FIRST: "never exported",
@@ -102,9 +103,8 @@ def export_plan(output: Output, plans: Sequence[ExportPlan]) -> None:
             output.answer(f"{plan.dataset}: nothing to export")
         for reason in dict.fromkeys(left.reason for left in plan.left):
             rows = [left.rows for left in plan.left if left.reason == reason]
-            output.answer(
-                f"{plan.dataset}: {count_text(len(rows), 'window')} with {rows_text(sum(rows))} left alone: {reason}"
-            )
+            windows = f"{count_text(len(rows), 'window')} with {rows_text(sum(rows))}"
+            output.answer(f"{plan.dataset}: {windows} left alone: {english(reason)}")
 
 
 def _export_plan_lines(output: Output, plans: Sequence[ExportPlan]) -> None:

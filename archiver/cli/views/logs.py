@@ -17,10 +17,11 @@ from rich.progress import (
 )
 
 from archiver.cli.views.console import Output, count_text, rows_text, size_text
-from archiver.model import ChunksArchived, Event, Exported
+from archiver.cli.views.statements import counted, told
+from archiver.model import ChunksArchived, Event, Exported, Wait
 from archiver.operations.logs.export import LokiReceipt
 from archiver.operations.logs.plan import ChunkPlan
-from archiver.retention import Wait
+from archiver.words import english
 
 NAMED_MAX = 20
 """So many chunks are named one by one."""
@@ -83,12 +84,12 @@ class LokiView:
 
 def loki_plan(output: Output, plan: ChunkPlan) -> None:
     """What an export of logs would do."""
-    waiting = Counter(str(one.reason) for one in plan.waiting)
+    waiting = Counter(one.reason() for one in plan.waiting)
     if output.as_json:
         for ref in plan.due:
             output.json_line("due", {"chunk": ref.chunk, "size_bytes": ref.size_bytes})
         for one in plan.waiting:
-            output.json_line("left", {"chunk": one.ref.chunk, "reason": str(one.reason), "detail": one.detail})
+            output.json_line("left", {"chunk": one.ref.chunk, "reason": one.reason(), "detail": one.detail})
         output.json_line(
             "summary",
             {
@@ -98,7 +99,7 @@ def loki_plan(output: Output, plan: ChunkPlan) -> None:
                 "chunks": len(plan.due),
                 "size_bytes": plan.size_bytes,
                 "archived": plan.archived,
-                "waiting": dict(waiting),
+                "waiting": counted(waiting, "chunks"),
             },
         )
         return
@@ -106,7 +107,7 @@ def loki_plan(output: Output, plan: ChunkPlan) -> None:
         f"loki: {count_text(len(plan.due), 'chunk')} with {size_text(plan.size_bytes)} to archive,"
         f" {count_text(plan.archived, 'chunk')} archived before"
     )
-    for reason, chunks in sorted(waiting.items()):
+    for reason, chunks in told(waiting):
         output.answer(f"loki: {count_text(chunks, 'chunk')} left alone: {reason}")
     for known, reason in plan.gone[:NAMED_MAX]:
         if reason is not Wait.DELETION:
@@ -118,7 +119,7 @@ def loki_receipt(output: Output, receipt: LokiReceipt, elapsed_s: float) -> None
     if output.as_json:
         return
     for event in receipt.quarantined:
-        output.warn(f"quarantined: {event.reason}; its bytes are in {event.key}")
+        output.warn(f"quarantined: {english(event.reason)}; its bytes are in {event.key}")
     for chunk in receipt.lost[:NAMED_MAX]:
         output.warn(f"lost: {chunk} was seen, never archived, and is no longer in Loki's store")
     if len(receipt.lost) > NAMED_MAX:
@@ -142,7 +143,7 @@ def _told(receipt: LokiReceipt) -> list[str]:
     if receipt.rows_deleted:
         lines.append(f"  {rows_text(receipt.rows_deleted)} left out: somebody asked Loki to delete them")
     lines += [f"  {count_text(one.lines, 'line')} with {one.pattern}: {one.action}" for one in receipt.scrubbed]
-    lines += [f"  {count_text(count, 'chunk')} waiting: {reason}" for reason, count in sorted(receipt.waiting.items())]
+    lines += [f"  {count_text(one.chunks, 'chunk')} waiting: {english(one.reason)}" for one in receipt.waiting]
     return lines
 
 

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from archiver.cli.views.console import Output, count_text, size_text
-from archiver.model import Finding, Verdict
+from archiver.cli.views.statements import counted, told
+from archiver.model import Finding, Statement, Verdict
 from archiver.operations.logs.purge import BROKEN, DueChunk, LokiPurgePlan, LokiPurgeReceipt
+from archiver.words import english
 
-EXPECTED_KEPT = "on hold"
 NAMED_MAX = 20
 """So many chunks are named one by one; --json names all."""
 
@@ -31,7 +33,7 @@ def loki_purge_plan(
     output: Output,
     plan: LokiPurgePlan,
     findings: Sequence[Finding],
-    refused: Sequence[str],
+    refused: Sequence[Statement],
     word: str,
     status: int,
     *,
@@ -64,13 +66,14 @@ def loki_purge_plan(
         chunks = count_text(len(plan.going), "chunk")
         output.answer(f"{plan.dataset}: {chunks} of {plan.chunks}, {size}, may go, each when its lines are proven")
     for reason in refused:
-        output.answer(f"would be refused: {reason}")
+        output.answer(f"would be refused: {english(reason)}")
 
 
 def loki_purge_receipt(output: Output, plan: LokiPurgePlan, receipt: LokiPurgeReceipt, status: int) -> None:
     """What a purge of logs did."""
     if output.as_json:
-        facts = {**_sums(plan), **asdict(receipt)}
+        fields = {one.name: getattr(receipt, one.name) for one in dataclass_fields(receipt)}
+        facts = {**_sums(plan), **fields, "kept": counted(receipt.kept, "chunks")}
         output.json_line("summary", {"command": "purge", "execute": True, "exit": status, **facts})
         return
     if receipt.chunks_reconciled:
@@ -80,7 +83,7 @@ def loki_purge_receipt(output: Output, plan: LokiPurgePlan, receipt: LokiPurgeRe
         f"{plan.dataset}: {count_text(receipt.chunks, 'chunk')}, {size_text(receipt.size_bytes)}, deleted, each line of"
         " them read out of the archive before"
     )
-    for why, count in sorted(receipt.kept.items()):
+    for why, count in told(receipt.kept):
         output.answer(f"{plan.dataset}: {count_text(count, 'chunk')} due and left alone: {why}")
     _tell_danger(output, plan)
 
@@ -94,7 +97,7 @@ def _tell(output: Output, plan: LokiPurgePlan, *, execute: bool) -> None:
     counted = Counter(one.standing for one in plan.due)
     for standing, count in sorted(counted.items()):
         tell = output.answer if standing in BROKEN else in_order
-        tell(f"{plan.dataset}: {count_text(count, 'chunk')} that ended before {when}: {standing}")
+        tell(f"{plan.dataset}: {count_text(count, 'chunk')} that ended before {when}: {english(standing())}")
     for one in [one for one in plan.due if one.standing in BROKEN][:NAMED_MAX]:
         output.answer(f"  {one.ref.chunk}, due since {one.due_at:%Y-%m-%d %H:%M} UTC: {_said(one)}")
     _tell_danger(output, plan)
@@ -112,7 +115,8 @@ def _tell_danger(output: Output, plan: LokiPurgePlan) -> None:
 
 
 def _said(one: DueChunk) -> str:
-    return f"{one.standing} ({one.detail})" if one.detail else str(one.standing)
+    more = one.detail or (english(one.reason) if one.reason is not None else "")
+    return f"{english(one.standing())} ({more})" if more else english(one.standing())
 
 
 def _fields(one: DueChunk) -> dict[str, Any]:
@@ -122,6 +126,7 @@ def _fields(one: DueChunk) -> dict[str, Any]:
         "size_bytes": one.ref.size_bytes,
         "due_at": one.due_at,
         "standing": one.standing.name.lower(),
+        "reason": one.reason,
         "detail": one.detail,
     }
 

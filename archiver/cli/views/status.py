@@ -2,6 +2,7 @@
 
 from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
 from archiver.operations.archive.status import ArchiveStatus, ChunkStatus, DatasetStatus
+from archiver.words import english
 
 
 def archive_status(output: Output, status: ArchiveStatus) -> None:
@@ -65,13 +66,13 @@ def _chunk_remarks(chunks: ChunkStatus) -> list[str]:
         lines.append(f"{count_text(chunks.archived, 'chunk')} archived, {size_text(chunks.size_bytes)}")
     if chunks.rows_deleted:
         lines.append(f"{rows_text(chunks.rows_deleted)} left out, because somebody asked Loki to delete them")
-    lines += [f"{count_text(count, 'chunk')} waiting: {reason}" for reason, count in chunks.waiting.items()]
+    lines += [f"{count_text(one.chunks, 'chunk')} waiting: {english(one.reason)}" for one in chunks.waiting]
     for at, count, key in chunks.lost:
         lines.append(
             f"LOST: {count_text(count, 'chunk')} seen, never archived, and no longer in Loki's store on {at:%Y-%m-%d};"
             f" named in {key}"
         )
-    lines += [f"QUARANTINED: {one.reason}; its bytes are in {one.key}" for one in chunks.quarantined]
+    lines += [f"QUARANTINED: {english(one.reason)}; its bytes are in {one.key}" for one in chunks.quarantined]
     if chunks.quarantined:
         lines.append("when they have been looked at: archiver loki release <digest> --reason '…'")
     return lines

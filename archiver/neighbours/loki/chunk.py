@@ -29,6 +29,7 @@ import pyarrow as pa
 from crc32c import crc32c
 
 from archiver.errors import ChunkUnsound
+from archiver.model import ChunkFault
 from archiver.neighbours.loki import _entries as _loki_entries
 from archiver.neighbours.loki._codecs import UINT64_MAX, Codecs, Contradiction, Encoding, Integers
 from archiver.neighbours.loki.key import ChunkKey
@@ -163,8 +164,11 @@ def decode(
     try:
         return _Decoder(data, key, decoded_bytes_max).chunk()
     except Contradiction as contradiction:
+        what = str(name or key or "chunk")
         raise ChunkUnsound(
-            f"{name or key or 'chunk'}: at byte {contradiction.offset} of {len(data)}: {contradiction.facts}"
+            f"{what}: at byte {contradiction.offset} of {len(data)}: {contradiction.facts}",
+            code=ChunkFault.CONTRADICTION,
+            facts={"chunk": what, "at_byte": contradiction.offset, "size_bytes": len(data)},
         ) from contradiction.__cause__
 
 

@@ -35,6 +35,7 @@ from archiver.errors import (
     Partial,
     TransientError,
 )
+from archiver.model import ChunkFault
 from archiver.neighbours.loki.chunk import DECODED_BYTES_MAX, Chunk, decode
 from archiver.neighbours.loki.key import parse_key
 
@@ -303,6 +304,8 @@ def _rows(chunk: Chunk, repeated_bytes_max: int) -> pa.Table:
             f"{chunk.key}: its metadata, written out for each entry, take {repeated} bytes, more than the"
             f" {repeated_bytes_max} that a chunk may take",
             hint="a larger decoded_bytes_max in [loki] admits it",
+            code=ChunkFault.METADATA_TOO_LARGE,
+            facts={"chunk": str(chunk.key), "metadata_bytes": repeated, "metadata_max_bytes": repeated_bytes_max},
         )
     spelled = chunk.symbols.dictionary_encode()
     batches = []

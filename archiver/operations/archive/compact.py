@@ -35,8 +35,10 @@ from archiver.model import (
     Event,
     HoldPlaced,
     PartsRemoved,
+    Reason,
     Segment,
     Slot,
+    Statement,
     TableSchema,
 )
 from archiver.operations.archive.compact_rows import MERGE_ROWS, holds_the_same, merged
@@ -46,7 +48,7 @@ from archiver.operations.steps.parts import Parts
 from archiver.operations.steps.removing import batches, remove_objects
 from archiver.operations.steps.run import Run
 from archiver.parquet import arrow_schema, check_part, read_batches, written_schema
-from archiver.retention import CompactionPlan, CompactionRules, Reason, SlotMerge, holds_on, plan_compaction
+from archiver.retention import CompactionPlan, CompactionRules, SlotMerge, holds_on, plan_compaction
 
 READ_ROWS_MIN = 1024
 
@@ -73,7 +75,7 @@ class CompactReceipt:
     size_after_bytes: dict[str, int] = field(default_factory=dict)
     objects_removed: int = 0
     objects_resumed: int = 0
-    left: dict[str, dict[str, int]] = field(default_factory=dict)
+    left: dict[str, dict[Statement, int]] = field(default_factory=dict)
     kept_until: dict[str, datetime] = field(default_factory=dict)
     problems: list[ArchiverError] = field(default_factory=list)
     interrupted: bool = False
@@ -150,7 +152,7 @@ class Compact:
             if self._merge(self._datasets[dataset], merge, receipt):
                 self._progress.merge_done(merge)
             else:
-                _count(receipt.left, dataset, Reason.MEANWHILE)
+                _count(receipt.left, dataset, Reason.MEANWHILE())
         receipt.objects_removed += self._remove(receipt)
         return receipt
 
@@ -301,7 +303,7 @@ def _account(ledger: Ledger, dataset: str, away: dict[str, int]) -> int:
     return len(away)
 
 
-def _count(counts: dict[str, dict[str, int]], dataset: str, reason: str) -> None:
+def _count(counts: dict[str, dict[Statement, int]], dataset: str, reason: Statement) -> None:
     reasons = counts.setdefault(dataset, {})
     reasons[reason] = reasons.get(reason, 0) + 1
 

@@ -23,13 +23,13 @@ from archiver.contracts import ObjectStore, Removal
 from archiver.errors import ArchiverError, SegmentMissing
 from archiver.ledger.holdings import HeldSegment
 from archiver.ledger.ledger import Ledger
-from archiver.model import DATED_MAX, Dataset, Event, Expired, ExpireIntended
+from archiver.model import DATED_MAX, Dataset, Event, Expired, ExpireIntended, Reason, Statement
 from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.fetch import fetched, left_meanwhile
 from archiver.operations.steps.removing import batches, remove_objects
 from archiver.operations.steps.run import Run
 from archiver.parquet import read_batches
-from archiver.retention import ExpiryPlan, ExpirySlot, Reason, holds_on, plan_expiry
+from archiver.retention import ExpiryPlan, ExpirySlot, holds_on, plan_expiry
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class ExpireReceipt:
     versions: dict[str, int] = field(default_factory=dict)
     objects_resumed: int = 0
     residuals_gone: int = 0
-    kept: dict[str, dict[str, int]] = field(default_factory=dict)
+    kept: dict[str, dict[Statement, int]] = field(default_factory=dict)
     kept_until: dict[str, datetime] = field(default_factory=dict)
     residuals: dict[str, datetime] = field(default_factory=dict)
     problems: list[ArchiverError] = field(default_factory=list)
@@ -150,7 +150,7 @@ class Expire:
             receipt.residuals |= {key: until for key, until in held.residuals.items() if key not in receipt.kept_until}
         return receipt
 
-    def execute(self, plans: Sequence[ExpiryPlan], *, confirmed: Sequence[str] = ()) -> ExpireReceipt:
+    def execute(self, plans: Sequence[ExpiryPlan], *, confirmed: Sequence[Statement] = ()) -> ExpireReceipt:
         """Do what the plans say.
 
         Args:
@@ -165,7 +165,7 @@ class Expire:
         self._progress.planned(sum(len(slot.segments) for plan in plans for slot in plan.going))
         for plan in plans:
             for slot in plan.slots:
-                if slot.keep:
+                if slot.keep is not None:
                     _count(receipt.kept, plan.dataset, slot.keep, slot.rows)
             for slots in batches(plan.going):
                 if self._run.stop.is_set():
@@ -179,13 +179,13 @@ class Expire:
         dataset: Dataset,
         slots: Sequence[ExpirySlot],
         mark: str,
-        confirmed: tuple[str, ...],
+        confirmed: tuple[Statement, ...],
         receipt: ExpireReceipt,
     ) -> None:
         going = {one.slot: one for one in slots}
         for one in slots:
             if one.subjects and self._has_subject(dataset, one):
-                _count(receipt.kept, dataset.name, Reason.PERSON_ON_HOLD, one.rows)
+                _count(receipt.kept, dataset.name, Reason.SUBJECT_HOLD(), one.rows)
                 del going[one.slot]
         leaving: list[HeldSegment] = []
 
@@ -209,7 +209,7 @@ class Expire:
         append_decided(self._ledger, intent)
         left = sum(one.rows for one in going.values()) - sum(held.segment.rows for held in leaving)
         if left:
-            _count(receipt.kept, dataset.name, Reason.MEANWHILE, left)
+            _count(receipt.kept, dataset.name, Reason.MEANWHILE(), left)
         if leaving:
             self._delete(dataset.name, leaving, receipt)
 
@@ -321,6 +321,6 @@ def _mentions(column: pa.Array, wanted: set[str | None], digest: Callable[[str],
     return any(value is not None and (value in wanted or digest(value) in wanted) for value in values)
 
 
-def _count(kept: dict[str, dict[str, int]], dataset: str, reason: str, rows: int) -> None:
+def _count(kept: dict[str, dict[Statement, int]], dataset: str, reason: Statement, rows: int) -> None:
     reasons = kept.setdefault(dataset, {})
     reasons[reason] = reasons.get(reason, 0) + rows

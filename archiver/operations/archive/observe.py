@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from archiver.ledger.holdings import DatasetHoldings
-from archiver.model import Dataset, Observed, Purged, RowsKept
-from archiver.retention import ON_HOLD, ExpiryPlan, PurgePlan, Reason
+from archiver.model import Dataset, Observed, Purged, Reason, RowsKept, Statement, is_hold, rows_kept
+from archiver.model.statements import instant_text
+from archiver.retention import ExpiryPlan, PurgePlan
 
 
-def source_observed(plan: PurgePlan, purged: Iterable[Purged], *, otherwise: str) -> Observed:
+def source_observed(plan: PurgePlan, purged: Iterable[Purged], *, otherwise: Statement) -> Observed:
     """What a plan that was made after the purge says of a source.
 
     Args:
@@ -18,9 +18,9 @@ def source_observed(plan: PurgePlan, purged: Iterable[Purged], *, otherwise: str
         otherwise: Why rows that may go are still there, where the run says nothing of their slot.
     """
     kept = {event.slot: event.kept for event in purged}
-    reasons: Counter[str] = Counter()
+    reasons: Counter[Statement] = Counter()
     for one in plan.slots:
-        if one.keep:
+        if one.keep is not None:
             reasons[one.keep] += one.rows_due
         else:
             reasons.update(_left(one.rows_due, kept.get(one.slot), otherwise))
@@ -29,24 +29,24 @@ def source_observed(plan: PurgePlan, purged: Iterable[Purged], *, otherwise: str
         place="source",
         rows=plan.rows_in_source,
         rows_overdue=sum(one.rows_due for one in plan.slots),
-        oldest=None if plan.none_before is None else _text(plan.none_before),
-        reasons=_kept(reasons),
+        oldest=None if plan.none_before is None else instant_text(plan.none_before),
+        reasons=rows_kept(reasons),
         rows_undated=plan.rows_undated,
         rows_future=plan.rows_future,
     )
 
 
-def _left(rows_due: int, kept: tuple[RowsKept, ...] | None, otherwise: str) -> Mapping[str, int]:
+def _left(rows_due: int, kept: tuple[RowsKept, ...] | None, otherwise: Statement) -> Mapping[Statement, int]:
     """Split the rows of a slot among the reasons that its purge gave; they add up to ``rows_due``."""
     if kept is None:
         return {otherwise: rows_due}
-    shares: dict[str, int] = {}
+    shares: dict[Statement, int] = {}
     left = rows_due
     for one in kept:
         shares[one.reason] = min(one.rows, left)
         left -= shares[one.reason]
     if left:
-        shares[Reason.SINCE_PURGE] = left
+        shares[Reason.SINCE_PURGE()] = left
     return shares
 
 
@@ -55,14 +55,16 @@ def source_unseen(dataset: str) -> Observed:
     return Observed(dataset=dataset, place="source", rows=None, rows_overdue=0, oldest=None)
 
 
-def archive_observed(dataset: Dataset, held: DatasetHoldings, plan: ExpiryPlan | None, *, otherwise: str) -> Observed:
+def archive_observed(
+    dataset: Dataset, held: DatasetHoldings, plan: ExpiryPlan | None, *, otherwise: Statement
+) -> Observed:
     """What the ledger says that the archive holds, and what an expiry plan made after the expiry still finds due.
 
     Args:
         plan: None: no retention is chosen, so nothing is due.
         otherwise: Why what may go is still there.
     """
-    reasons: Counter[str] = Counter()
+    reasons: Counter[Statement] = Counter()
     for one in () if plan is None else plan.slots:
         reasons[one.keep or otherwise] += one.rows
     oldest = [one.segment.oldest for one in held.segments() if one.segment.oldest is not None]
@@ -72,7 +74,7 @@ def archive_observed(dataset: Dataset, held: DatasetHoldings, plan: ExpiryPlan |
         rows=sum(one.segment.rows for one in held.segments()),
         rows_overdue=sum(reasons.values()),
         oldest=min(oldest, default=None),
-        reasons=_kept(reasons),
+        reasons=rows_kept(reasons),
         rows_undated=sum(known.rows for slot, known in held.slots.items() if slot.window is None),
         rows_future=0,
     )
@@ -80,14 +82,4 @@ def archive_observed(dataset: Dataset, held: DatasetHoldings, plan: ExpiryPlan |
 
 def unexplained(observed: Iterable[Observed]) -> int:
     """Rows that are overdue without anybody having held them back on purpose."""
-    return sum(
-        one.rows_overdue - sum(kept.rows for kept in one.reasons if kept.reason.startswith(ON_HOLD)) for one in observed
-    )
-
-
-def _kept(reasons: Counter[str]) -> tuple[RowsKept, ...]:
-    return tuple(RowsKept(reason=reason, rows=rows) for reason, rows in sorted(reasons.items()) if rows)
-
-
-def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return sum(one.rows_overdue - sum(kept.rows for kept in one.reasons if is_hold(kept.reason)) for one in observed)

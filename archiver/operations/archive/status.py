@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.ledger.holdings import ChunkHoldings, Holdings
-from archiver.model import ChunkQuarantined, Dataset
+from archiver.model import ChunkQuarantined, ChunkShare, Dataset
 from archiver.retention import Overdue, holds_on, is_future, overdue, plan_expiry
 
 
@@ -22,7 +22,7 @@ class ChunkStatus:
 
     archived: int
     size_bytes: int
-    waiting: dict[str, int]
+    waiting: tuple[ChunkShare, ...]
     lost: tuple[tuple[datetime, int, str], ...]
     rows_deleted: int
     quarantined: tuple[ChunkQuarantined, ...]
@@ -124,11 +124,10 @@ def _status(holdings: Holdings, name: str, rule: Dataset | None, now: datetime) 
 def _chunks(chunks: ChunkHoldings) -> ChunkStatus | None:
     if chunks == ChunkHoldings():
         return None
-    waiting = chunks.waiting.reasons if chunks.waiting is not None else ()
     return ChunkStatus(
         archived=sum(event.list.chunks for event in chunks.archived),
         size_bytes=sum(event.size_bytes for event in chunks.archived),
-        waiting={one.reason: one.chunks for one in waiting},
+        waiting=chunks.waiting.reasons if chunks.waiting is not None else (),
         lost=tuple((at, gone.list.chunks, gone.list.key) for at, gone in chunks.gone if gone.cause == "lost"),
         rows_deleted=sum(event.rows_deleted for event in chunks.archived),
         quarantined=tuple(chunks.quarantined.values()),

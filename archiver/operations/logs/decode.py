@@ -16,12 +16,11 @@ import pyarrow.compute as pc
 
 from archiver.contracts import ChunkRef, ChunkRows, ChunkSource
 from archiver.errors import ChunkUnsound, IntegrityError, ObjectMissing
-from archiver.model import Event, ScrubCount
+from archiver.model import Event, ScrubCount, Statement, Wait
 from archiver.operations.logs.plan import WaitingChunk, rounds
 from archiver.operations.logs.requests import Inexact, Rule, covered, may_touch
 from archiver.operations.logs.rows import Origin, Piece, Place, spill
 from archiver.operations.steps.run import Run
-from archiver.retention import Wait
 
 TASK_BYTES = 4 << 20
 """Chunks are decoded in groups of about so many bytes, or one by one where they are larger."""
@@ -74,7 +73,7 @@ class UnsoundChunk:
 
     ref: ChunkRef
     data_sha256: str
-    reason: str
+    reason: Statement
 
 
 ChunkOutcome = DecodedChunk | UnsoundChunk | WaitingChunk | None
@@ -160,7 +159,7 @@ class Decoder:
         except ChunkUnsound as exc:
             sha256 = hashlib.sha256(data).hexdigest()
             self.unsound(data, sha256)
-            return UnsoundChunk(ref, sha256, exc.message), None
+            return UnsoundChunk(ref, sha256, Statement(code=exc.code, facts=exc.facts)), None
         try:
             table, deleted = self._without_deleted(ref, rows, wanted, others)
         except Inexact as exc:

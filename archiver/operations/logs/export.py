@@ -41,6 +41,7 @@ from archiver.model import (
     ScrubCount,
     Segment,
     SourceState,
+    Wait,
 )
 from archiver.operations.logs.decode import (
     ChunkOutcome,
@@ -63,7 +64,6 @@ from archiver.operations.steps.parts import Parts
 from archiver.operations.steps.run import Run
 from archiver.operations.steps.schema import schema_event
 from archiver.parquet import WrittenPart
-from archiver.retention import Wait
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class LokiReceipt:
     scrubbed: tuple[ScrubCount, ...] = ()
     quarantined: list[ChunkQuarantined] = field(default_factory=list)
     in_quarantine: int = 0
-    waiting: dict[str, int] = field(default_factory=dict)
+    waiting: tuple[ChunkShare, ...] = ()
     lost: list[str] = field(default_factory=list)
     superseded: int = 0
     interrupted: bool = False
@@ -148,7 +148,7 @@ class LokiExport:
         chunks = self._held().chunks
         self._receipt.in_quarantine = len(chunks.quarantined)
         reasons = () if chunks.waiting is None else chunks.waiting.reasons
-        self._receipt.waiting = {share.reason: share.chunks for share in reasons}
+        self._receipt.waiting = reasons
         return self._receipt
 
     def _held(self) -> DatasetHoldings:
@@ -186,11 +186,11 @@ class LokiExport:
     def _waiting_events(self, waiting: Mapping[str, WaitingChunk]) -> list[Event]:
         """Say what waits, unless that is what was said last."""
         chunks = [KnownChunk.of(one.ref, one.reason) for one in waiting.values()]
-        reasons = Counter(chunk.reason for chunk in chunks)
+        reasons = Counter(one.reason for one in waiting.values())
         event = ChunksWaiting(
             dataset=self._dataset.name,
             list=self._lists.write(chunks),
-            reasons=tuple(ChunkShare(reason=reason, chunks=reasons[reason]) for reason in sorted(reasons)),
+            reasons=tuple(ChunkShare(reason=reason(), chunks=reasons[reason]) for reason in sorted(reasons)),
         )
         said = self._held().chunks.waiting
         return [] if event == said or (said is None and event.list is None) else [event]
@@ -312,8 +312,7 @@ class LokiExport:
         for outcome in done:
             sha256 = quarantined.get(outcome.origin.ref.chunk)
             if sha256 is not None:
-                reason = "the chunk is sound now, and was archived"
-                events.append(QuarantineReleased(dataset=self._dataset.name, sha256=sha256, reason=reason))
+                events.append(QuarantineReleased(dataset=self._dataset.name, sha256=sha256, cause="sound"))
         events += [
             ChunkQuarantined(
                 dataset=self._dataset.name,
@@ -378,7 +377,8 @@ def release(ledger: Ledger, dataset: str, sha256: str, reason: str) -> None:
     Raises:
         IntegrityError: They are not in quarantine.
     """
-    append_decided(ledger, lambda: [QuarantineReleased(dataset=dataset, sha256=sha256, reason=reason)])
+    event = QuarantineReleased(dataset=dataset, sha256=sha256, cause="person", reason=reason)
+    append_decided(ledger, lambda: [event])
 
 
 def _named(events: Sequence[Event]) -> list[str]:

@@ -9,10 +9,10 @@ from archiver.contracts import ChunkRef, ChunkSource
 from archiver.errors import ObjectMissing
 from archiver.ledger.holdings import DatasetHoldings
 from archiver.ledger.ledger import Ledger
+from archiver.model import Wait
 from archiver.operations.logs.lists import ChunkLists, KnownChunk
 from archiver.operations.logs.requests import Rule, rules
 from archiver.operations.logs.settings import LokiSettings
-from archiver.retention import Wait
 from archiver.section import PART_SIZE_BYTES
 
 

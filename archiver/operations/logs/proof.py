@@ -8,7 +8,7 @@ from datetime import datetime
 
 from archiver.contracts import ChunkRef, ChunkSource
 from archiver.ledger.ledger import Ledger
-from archiver.model import Dataset
+from archiver.model import Dataset, Reason, Statement
 from archiver.operations.logs.decode import (
     DecodedChunk,
     Decoder,
@@ -30,12 +30,12 @@ class ChunkProof:
     """What a chunk's bytes on disk say.
 
     Attributes:
-        missing: Why it is not proven; empty: each of its lines is in the archive, or somebody asked to delete it.
+        missing: Why it is not proven; None: each of its lines is in the archive, or somebody asked to delete it.
         places: The days that it has lines of.
         keys: The segments that were compared with it.
     """
 
-    missing: str
+    missing: Statement | None
     places: frozenset[Place] = frozenset()
     keys: frozenset[str] = frozenset()
 
@@ -111,12 +111,12 @@ class LokiProof:
                 continue
             days = frozenset(piece.place for piece in outcome.pieces)
             keys = frozenset(one.segment.key for place in days for one in segments[place])
-            missing = ""
+            missing: Statement | None = None
             # Of two chunks with one new line only the first one shows it: the whole stream is doubtful then.
             if (ref.tenant, ref.stream) in streams:
-                missing = "the archive does not hold all of its lines"
+                missing = Reason.LINES_MISSING()
             elif days & unverified:
-                missing = "not verified since it was archived"
+                missing = Reason.NOT_VERIFIED()
             proofs[ref.chunk] = ChunkProof(missing, days, keys)
         return proofs
 
@@ -125,9 +125,9 @@ def _left_alone(data: bytes, sha256: str) -> None:
     """Bytes that are not sound: an export takes them into quarantine, a proof writes nothing."""
 
 
-def _why(outcome: UnsoundChunk | WaitingChunk | None) -> str:
+def _why(outcome: UnsoundChunk | WaitingChunk | None) -> Statement:
     if outcome is None:
-        return "gone meanwhile"
+        return Reason.CHUNK_GONE()
     if isinstance(outcome, UnsoundChunk):
-        return "its bytes are not sound any more"
-    return str(outcome.reason)
+        return Reason.CHUNK_UNSOUND()
+    return outcome.reason()

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import rfc8785
@@ -27,29 +26,30 @@ import rfc8785
 from archiver.contracts import ChunkRef, DeletableChunks
 from archiver.errors import AccessDenied, ArchiverError, Partial, Refused
 from archiver.ledger.ledger import Ledger
-from archiver.model import EPOCH, ChunksDeleted, ChunksDeletionIntended, Dataset, Event, Slot, Window
+from archiver.model import (
+    EPOCH,
+    ChunksDeleted,
+    ChunksDeletionIntended,
+    Dataset,
+    Event,
+    Reason,
+    Slot,
+    Standing,
+    Statement,
+    Wait,
+    Window,
+)
 from archiver.operations.logs.lists import ChunkLists, KnownChunk
 from archiver.operations.logs.plan import ChunkPlan, rounds
 from archiver.operations.logs.proof import ChunkProof, LokiProof
 from archiver.operations.logs.settings import LokiSettings
 from archiver.operations.steps.commit import append_decided, refuse_swept
 from archiver.operations.steps.run import Run
-from archiver.retention import Wait, holds_on, window_at
+from archiver.retention import holds_on, on_hold, window_at
 
 DAY = timedelta(days=1)
 USE_SINCE = timedelta(days=2)
 """Who still uses a directory has written to its index within so long."""
-
-
-class Standing(StrEnum):
-    """What is to be said of a chunk that is there."""
-
-    COMPACTOR = "archived; the compactor's turn"
-    LEFT = "archived, and the compactor should have deleted it"
-    GOING = "archived; goes when each of its lines is proven"
-    UNARCHIVED = "not archived"
-    QUARANTINED = "not sound: its bytes are in quarantine, its lines are not archived"
-    ON_HOLD = "on hold"
 
 
 BROKEN = (Standing.LEFT, Standing.UNARCHIVED, Standing.QUARANTINED)
@@ -61,12 +61,14 @@ class DueChunk:
     """A chunk that is due, or will be soon and is not archived.
 
     Attributes:
-        detail: More than its standing says: which hold, why it waits.
+        reason: More than its standing says: which holds, why it waits.
+        detail: What was not understood of a deletion request that it waits for.
     """
 
     ref: ChunkRef
     due_at: datetime
     standing: Standing
+    reason: Statement | None = None
     detail: str = ""
 
 
@@ -136,7 +138,7 @@ class LokiPurgeReceipt:
     chunks: int = 0
     size_bytes: int = 0
     chunks_reconciled: int = 0
-    kept: dict[str, int] = field(default_factory=dict)
+    kept: dict[Statement, int] = field(default_factory=dict)
     problems: list[ArchiverError] = field(default_factory=list)
     interrupted: bool = False
 
@@ -188,17 +190,18 @@ class PurgeLoki:
         due: list[DueChunk] = []
         soon: list[DueChunk] = []
         everything = [
-            *((ref, None, "") for ref in found.held),
-            *((ref, Standing.UNARCHIVED, "") for ref in found.due),
-            *((one.ref, Standing.UNARCHIVED, one.detail or str(one.reason)) for one in found.waiting),
-            *((ref, Standing.QUARANTINED, "") for ref in found.in_quarantine),
+            *((ref, None, None, "") for ref in found.held),
+            *((ref, Standing.UNARCHIVED, None, "") for ref in found.due),
+            *((one.ref, Standing.UNARCHIVED, one.reason(), one.detail) for one in found.waiting),
+            *((ref, Standing.QUARANTINED, None, "") for ref in found.in_quarantine),
         ]
-        for ref, standing, detail in everything:
+        for ref, standing, reason, detail in everything:
             due_at = _instant(ref.through_ms) + self._rules.source_retention
             if due_at <= self._now:
-                due.append(DueChunk(ref, due_at, standing or self._standing(ref, due_at), detail or self._hold(ref)))
+                why = reason or self._hold(ref)
+                due.append(DueChunk(ref, due_at, standing or self._standing(ref, due_at), why, detail))
             elif standing is Standing.UNARCHIVED and due_at <= self._now + self._rules.warn_before:
-                soon.append(DueChunk(ref, due_at, standing, detail))
+                soon.append(DueChunk(ref, due_at, standing, reason, detail))
         chunks = self._ledger.holdings.dataset(self._dataset.name).chunks
         border_ms = int((border - EPOCH) / timedelta(milliseconds=1))
         return LokiPurgePlan(
@@ -210,33 +213,33 @@ class PurgeLoki:
             lost_before=sum(gone.list.chunks for _, gone in chunks.gone if gone.cause == "lost"),
             archived_due=sum(one.list.chunks for one in chunks.archived if one.list.through_ms < border_ms),
             chunks=len(everything),
-            size_bytes=sum(ref.size_bytes for ref, _, _ in everything),
+            size_bytes=sum(ref.size_bytes for ref, *_ in everything),
             chunk_plan=found,
         )
 
     def _standing(self, ref: ChunkRef, due_at: datetime) -> Standing:
         if self._rules.delete == "files":
-            return Standing.ON_HOLD if self._hold(ref) else Standing.GOING
+            return Standing.HOLD if self._hold(ref) else Standing.GOING
         return Standing.LEFT if due_at + self._rules.delete_grace <= self._now else Standing.COMPACTOR
 
-    def _hold(self, ref: ChunkRef) -> str:
+    def _hold(self, ref: ChunkRef) -> Statement | None:
         """Which holds keep a chunk from being deleted here, by the days that its name states."""
         if self._rules.delete != "files":
-            return ""
+            return None
         first, last = (_instant(bound_ms) for bound_ms in (ref.from_ms, ref.through_ms))
         days = [window_at(first, DAY)]
         while days[-1].end <= last:
             days.append(Window(days[-1].end, days[-1].end + DAY))
         return self._holds(ref.tenant, days)
 
-    def _holds(self, tenant: str, days: Iterable[Window]) -> str:
+    def _holds(self, tenant: str, days: Iterable[Window]) -> Statement | None:
         # A hold on a person keeps every line: which of them name that person nobody can tell.
-        holds = {
-            hold.reference or hold.hold
+        holds = [
+            hold
             for day in days
             for hold in holds_on(self._ledger.holdings, self._dataset.name, Slot(tenant=tenant, window=day))
-        }
-        return ", ".join(sorted(holds))
+        ]
+        return on_hold(holds) if holds else None
 
     # ── Doing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -253,7 +256,7 @@ class PurgeLoki:
             found += self._close(seq, known, self._present(), reconciled=True)
         return found
 
-    def execute(self, plan: LokiPurgePlan, *, confirmed: Sequence[str] = ()) -> LokiPurgeReceipt:
+    def execute(self, plan: LokiPurgePlan, *, confirmed: Sequence[Statement] = ()) -> LokiPurgeReceipt:
         """Delete the chunks that the plan lets go, each as far as it is proven.
 
         Raises:
@@ -263,7 +266,7 @@ class PurgeLoki:
         """
         receipt = LokiPurgeReceipt()
         kept = Counter(
-            str(one.standing) + (f" ({one.detail})" if one.standing is Standing.ON_HOLD else "")
+            one.reason if one.standing is Standing.HOLD and one.reason is not None else one.standing()
             for one in plan.due
             if one.standing is not Standing.GOING
         )
@@ -290,13 +293,13 @@ class PurgeLoki:
         refs: Sequence[ChunkRef],
         chunk_plan: ChunkPlan,
         mark: str,
-        confirmed: tuple[str, ...],
+        confirmed: tuple[Statement, ...],
         receipt: LokiPurgeReceipt,
-        kept: Counter[str],
+        kept: Counter[Statement],
     ) -> None:
         proofs = self._proof.prove(refs, chunk_plan)
         proven = [ref for ref in refs if not proofs[ref.chunk].missing]
-        kept.update(proofs[ref.chunk].missing for ref in refs if proofs[ref.chunk].missing)
+        kept.update(missing for ref in refs if (missing := proofs[ref.chunk].missing) is not None)
         since_seq = self._ledger.holdings.seq
         going: list[ChunkRef] = []
         intended: list[ChunksDeletionIntended] = []
@@ -314,7 +317,8 @@ class PurgeLoki:
             return list(intended)
 
         entry = append_decided(self._ledger, intent)
-        kept.update(self._against(ref, proofs[ref.chunk]) for ref in proven if ref not in going)
+        against = (self._against(ref, proofs[ref.chunk]) for ref in proven if ref not in going)
+        kept.update(reason for reason in against if reason is not None)
         if entry is None:
             return
         for ref in going:
@@ -328,16 +332,16 @@ class PurgeLoki:
         receipt.size_bytes += sum(one.size_bytes for one in known if one.chunk not in present)
         stayed = sum(one.chunk in present for one in known)
         if stayed:
-            kept["could not be deleted"] += stayed
+            kept[Reason.NOT_DELETED()] += stayed
 
-    def _against(self, ref: ChunkRef, proof: ChunkProof) -> str:
+    def _against(self, ref: ChunkRef, proof: ChunkProof) -> Statement | None:
         """What stands against the deletion of a proven chunk by now."""
         holds = self._holds(ref.tenant, (place.window for place in proof.places)) or self._hold(ref)
-        if holds:
-            return f"{Standing.ON_HOLD} ({holds})"
+        if holds is not None:
+            return holds
         if not proof.keys <= self._ledger.holdings.keys:
-            return "another run changed the archive's parts meanwhile"
-        return ""
+            return Reason.PARTS_CHANGED()
+        return None
 
     def _present(self) -> frozenset[str]:
         return frozenset(ref.chunk for ref in self._source.chunks())

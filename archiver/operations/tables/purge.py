@@ -24,7 +24,18 @@ from archiver.contracts import Partition, Partitions, Purgeable, Snapshot
 from archiver.errors import ArchiverError, ConfigError, OutcomeUnknown, Partial
 from archiver.ledger.holdings import Holdings, SlotHoldings
 from archiver.ledger.ledger import Ledger
-from archiver.model import Dataset, Entry, Event, Purged, PurgeIntended, RowsKept, SlotShare, SourceState
+from archiver.model import (
+    Dataset,
+    Entry,
+    Event,
+    Purged,
+    PurgeIntended,
+    Reason,
+    SlotShare,
+    SourceState,
+    Statement,
+    rows_kept,
+)
 from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.compare import COMPARE_ROWS, aligned, difference
 from archiver.operations.steps.reading import SourceReader
@@ -35,7 +46,6 @@ from archiver.privacy.key import PrivacyKey
 from archiver.retention import (
     PurgePlan,
     PurgeSlot,
-    Reason,
     due_windows,
     holds_on,
     keep_reason,
@@ -75,7 +85,7 @@ class PurgeReceipt:
 
     rows: dict[str, int] = field(default_factory=dict)
     rows_reconciled: dict[str, int] = field(default_factory=dict)
-    kept: dict[str, dict[str, int]] = field(default_factory=dict)
+    kept: dict[str, dict[Statement, int]] = field(default_factory=dict)
     partitions: dict[str, int] = field(default_factory=dict)
     remarks: dict[str, list[str]] = field(default_factory=dict)
     problems: list[ArchiverError] = field(default_factory=list)
@@ -194,7 +204,7 @@ class Purge:
         for one in plan.slots:
             known = holdings.dataset(dataset.name).slots.get(one.slot)
             assert one.slot.window is not None
-            if known is not None and not one.keep and self._may_differ(dataset, known, census[one.slot.window]):
+            if known is not None and one.keep is None and self._may_differ(dataset, known, census[one.slot.window]):
                 slots.append(replace(one, stays=self._slots.look(snapshot, dataset, schema, one)))
             else:
                 slots.append(one)
@@ -208,7 +218,7 @@ class Purge:
 
     # ── Doing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def execute(self, plans: Sequence[PurgePlan], *, confirmed: Sequence[str] = ()) -> PurgeReceipt:
+    def execute(self, plans: Sequence[PurgePlan], *, confirmed: Sequence[Statement] = ()) -> PurgeReceipt:
         """Do what the plans say, row by row as far as it is proven.
 
         Args:
@@ -251,7 +261,7 @@ class Purge:
         return found
 
     def _dataset(
-        self, dataset: Dataset, plan: PurgePlan, mark: str, confirmed: tuple[str, ...], receipt: PurgeReceipt
+        self, dataset: Dataset, plan: PurgePlan, mark: str, confirmed: tuple[Statement, ...], receipt: PurgeReceipt
     ) -> None:
         going = {one.slot: one for one in plan.going}
         if not going:
@@ -267,7 +277,7 @@ class Purge:
         entry = append_decided(self._ledger, intent)
         open_slots = [] if entry is None else [share.slot for share in _intended(entry).slots]
         for slot in going.keys() - set(open_slots):
-            _count(receipt.kept[dataset.name], Reason.MEANWHILE, going[slot].rows_due)
+            _count(receipt.kept[dataset.name], Reason.MEANWHILE(), going[slot].rows_due)
         stopped: ArchiverError | None = None
         for slot in open_slots:
             assert entry is not None
@@ -298,16 +308,16 @@ class Purge:
         if work.remarks:
             receipt.remarks.setdefault(dataset.name, []).extend(work.remarks)
         # A slot that is not begun any more is accounted for as well, so that no intent stays open.
-        why = "the run was asked to stop" if stopped is None else f"stopped ({type(stopped).__name__})"
+        why = Reason.STOPPED() if stopped is None else Reason.STOPPED_BY(error=type(stopped).__name__)
         self._account(dataset, self._done(dataset, seq, work, why), work.gone, receipt)
         return stopped
 
     def _may_go(self, plan: PurgePlan, one: PurgeSlot) -> bool:
         known = self._ledger.holdings.dataset(plan.dataset).slots.get(one.slot)
         holds = holds_on(self._ledger.holdings, plan.dataset, one.slot)
-        return keep_reason(known, holds, has_key=True) == ""
+        return keep_reason(known, holds, has_key=True) is None
 
-    def _done(self, dataset: Dataset, seq: int, work: SlotWork, why: str) -> Purged:
+    def _done(self, dataset: Dataset, seq: int, work: SlotWork, why: Statement) -> Purged:
         if not work.is_complete:
             work.kept[why] += max(0, work.one.rows_due - work.gone.rows - sum(work.kept.values()))
         return Purged(
@@ -315,7 +325,7 @@ class Purge:
             intent_seq=seq,
             slot=work.one.slot,
             rows=work.gone.rows,
-            kept=tuple(RowsKept(reason=reason, rows=rows) for reason, rows in sorted(work.kept.items()) if rows),
+            kept=rows_kept(work.kept),
             state=work.gone,
             snapshot_at=work.taken_at or self._now,
         )
@@ -392,14 +402,14 @@ def _intended(entry: Entry) -> PurgeIntended:
     return event
 
 
-def _count(counts: dict[str, int], reason: str, rows: int) -> None:
+def _count(counts: dict[Statement, int], reason: Statement, rows: int) -> None:
     counts[reason] = counts.get(reason, 0) + rows
 
 
-def _kept(plan: PurgePlan) -> Counter[str]:
-    kept = Counter[str]()
+def _kept(plan: PurgePlan) -> Counter[Statement]:
+    kept = Counter[Statement]()
     for slot in plan.slots:
-        if slot.keep:
+        if slot.keep is not None:
             kept[slot.keep] += slot.rows_due
     return kept
 

@@ -30,13 +30,24 @@ from archiver.contracts import (
 from archiver.errors import ConfigError, Partial, Refused, SegmentMissing, TransientError
 from archiver.ledger.holdings import HeldSegment
 from archiver.ledger.ledger import Ledger
-from archiver.model import Dataset, HoldPlaced, RowsKept, Slot, SourceState, TableSchema, Window
+from archiver.model import (
+    Dataset,
+    HoldPlaced,
+    Reason,
+    RowsKept,
+    Slot,
+    SourceState,
+    Statement,
+    TableSchema,
+    Window,
+    rows_kept,
+)
 from archiver.operations.steps.compare import COMPARE_ROWS, Proof, TimeCursor, aligned, between, prove
 from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
 from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
 from archiver.privacy.key import PrivacyKey
-from archiver.retention import PurgeSlot, Reason, differs, holds_on
+from archiver.retention import PurgeSlot, differs, holds_on
 
 NOTHING_GONE = SourceState(rows=0, digest="0")
 SLICE_MIN = timedelta(milliseconds=1)
@@ -59,7 +70,7 @@ class SlotWork:
 
     one: PurgeSlot
     gone: SourceState = NOTHING_GONE
-    kept: Counter[str] = field(default_factory=Counter)
+    kept: Counter[Statement] = field(default_factory=Counter)
     partitions: int = 0
     remarks: list[str] = field(default_factory=list)
     taken_at: datetime | None = None
@@ -198,7 +209,7 @@ class SlotPurge:
             IntegrityError: A segment is not what the ledger says.
             TransientError: The source or the store stayed away.
         """
-        kept = Counter[str]()
+        kept = Counter[Statement]()
         with ExitStack() as files:
             held = self.archive(files, dataset, schema, one.slot)
             scan = self.scan(snapshot, dataset, held, one.due)
@@ -208,8 +219,8 @@ class SlotPurge:
                 for ours, theirs in pairs:
                     kept.update(self._judged(ours, theirs, dataset, held, holds)[1])
             except Partial:
-                kept = Counter({Reason.PERSON_UNNAMED: one.rows_due})
-        return tuple(RowsKept(reason=reason, rows=rows) for reason, rows in sorted(kept.items()) if rows)
+                kept = Counter({Reason.PERSON_UNNAMED(): one.rows_due})
+        return rows_kept(kept)
 
     def archive(self, files: ExitStack, dataset: Dataset, schema: TableSchema, slot: Slot) -> Held:
         """The slot's segments, fetched and proven, to be read as rows of today's schema."""
@@ -326,7 +337,7 @@ class SlotPurge:
 
     def _batch(
         self, dataset: Dataset, due: Window, held: Held, cursors: Sequence[TimeCursor], rows_max: int | None
-    ) -> tuple[SourceState, Mapping[str, int], datetime]:
+    ) -> tuple[SourceState, Mapping[Statement, int], datetime]:
         """One transaction over one slice: read, compare, delete, look for holds, commit; begun again when lost."""
         start, end = held.bounds(due)
         for cursor in cursors:
@@ -350,7 +361,7 @@ class SlotPurge:
         held: Held,
         theirs: pa.Table,
         rows_max: int | None,
-    ) -> tuple[SourceState, Mapping[str, int], datetime]:
+    ) -> tuple[SourceState, Mapping[Statement, int], datetime]:
         schema = held.schema
         if self._reader.schema(work, dataset) != schema:
             raise Partial(f"{dataset.name}: its columns changed while it was purged; nothing more was deleted of it")
@@ -382,15 +393,15 @@ class SlotPurge:
 
     def _judged(
         self, ours: pa.Table, theirs: pa.Table, dataset: Dataset, held: Held, holds: Sequence[HoldPlaced]
-    ) -> tuple[Proof, Mapping[str, int]]:
+    ) -> tuple[Proof, Mapping[Statement, int]]:
         """Which rows of the source are proven by the archive's, and how many stay for which reason."""
         ours, on_hold = self._without_subjects(ours, dataset, holds)
         proof = prove(ours, theirs, held.schema.key_columns)
         return proof, {
-            Reason.DUPLICATE: proof.duplicate,
+            Reason.DUPLICATE(): proof.duplicate,
             differs(held.rows.lesser_columns): proof.differing,
-            Reason.LATE: proof.late,
-            Reason.SUBJECT_ON_HOLD: on_hold,
+            Reason.LATE(): proof.late,
+            Reason.SUBJECT_HOLD(): on_hold,
         }
 
     def _holds(self, dataset: Dataset, slot: Slot) -> tuple[HoldPlaced, ...]:
