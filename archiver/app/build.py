@@ -24,6 +24,8 @@ from archiver.config import Location, Settings
 from archiver.contracts import Anchor, ObjectStore, StoreFacts
 from archiver.errors import ConfigError, Interrupted
 from archiver.ledger.entries import Descriptor, Signer, read_descriptor
+from archiver.ledger.holdings import Holdings
+from archiver.ledger.ledger import open_ledger
 from archiver.neighbours.local.anchor import FileAnchor
 from archiver.neighbours.local.store import LocalStore
 from archiver.neighbours.local.workdir import work_directory
@@ -284,6 +286,9 @@ def begin_archive(settings: Settings, make_keys: Callable[[], Signer], run: Run)
             " nothing was written",
             hint="set signing_key_file to that archive's key, or choose another place for a new archive",
         )
+    if settings.privacy_key_file is not None and not settings.privacy_key_file.exists() and holds_archive(store):
+        ledger = open_ledger(store, RetryingAnchor(anchor, policy), signer=None, run=run.name, now=now)
+        _refuse_lost_privacy_key(ledger.holdings, settings.privacy_key_file)
     return initialise(
         store,
         RetryingAnchor(anchor, policy),
@@ -293,6 +298,18 @@ def begin_archive(settings: Settings, make_keys: Callable[[], Signer], run: Run)
         run=run.name,
         now=now,
     )
+
+
+def _refuse_lost_privacy_key(holdings: Holdings, path: Path) -> None:
+    """A new key would find none of the persons that entries name by digests of the old one."""
+    named = {hold.privacy_key for hold in holdings.holds.values() if hold.subject is not None}
+    named |= {schema.privacy_key for held in holdings.datasets.values() for schema in held.schemas.values()}
+    if named - {""}:
+        raise ConfigError(
+            f"entries of the archive name the privacy key {', '.join(sorted(named - {''}))}, and none is at {path}; no"
+            " other was made",
+            hint="restore that key from its copy: holds on persons and pseudonyms rest on it",
+        )
 
 
 def probe_store(settings: Settings, policy: RetryPolicy) -> StoreFacts:

@@ -10,10 +10,12 @@ from archiver.app import keys
 from archiver.config import Settings
 from archiver.contracts import Purgeable
 from archiver.errors import Refused
+from archiver.ledger.holdings import Holdings
 from archiver.ledger.ledger import Ledger
-from archiver.model import Statement
+from archiver.model import HoldPlaced, Statement
 from archiver.operations.tables.settings import PurgeSettings
-from archiver.retention import Clocks, guard
+from archiver.privacy.key import fingerprint_of
+from archiver.retention import Clocks, guard, is_of_another_key
 from archiver.words import english_list
 
 
@@ -67,6 +69,13 @@ def subject_digest(settings: Settings) -> Callable[[str], str] | None:
     if settings.privacy_key_file is None:
         return None
     return keys.load_privacy_key(settings, "finding persons on hold").digest
+
+
+def holds_of_another_key(settings: Settings, holdings: Holdings) -> tuple[HoldPlaced, ...]:
+    """The holds on persons that today's privacy key cannot find; each stops all that it could cover."""
+    persons = [hold for hold in holdings.holds.values() if hold.subject is not None]
+    key = fingerprint_of(subject_digest(settings)) if persons else ""
+    return tuple(hold for hold in persons if is_of_another_key(hold, key))
 
 
 def refusals(

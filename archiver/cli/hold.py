@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from archiver.app import build as wiring
+from archiver.app import deletion as wiring_deletion
 from archiver.app import keys
 from archiver.app.archive import open_archive
 from archiver.cli.common import JsonOption, SinceOption, UntilOption, chosen_datasets, context
@@ -54,7 +55,7 @@ def add(
         raise ConfigError(f"--review {review} is not in the future; nothing was done", hint="write a date to come")
     _said(reason, "--reason", "why this must be kept")
     _said(reference, "--reference", "the case's own number")
-    digest = None
+    digest, fingerprint = None, ""
     if subject:
         key = keys.load_privacy_key(settings, "a hold on a person")
         identifier = sys.stdin.read().strip()
@@ -63,7 +64,7 @@ def add(
                 "--subject: standard input must hold one identifier, and nothing was done",
                 hint="as it stands in the column: printf %s +4915112345678 | archiver hold add --subject …",
             )
-        digest = key.digest(identifier)
+        digest, fingerprint = key.digest(identifier), key.fingerprint
     hold = HoldPlaced(
         hold=f"h-{secrets.token_hex(4)}",
         dataset=dataset,
@@ -73,6 +74,7 @@ def add(
         reason=reason,
         reference=reference,
         review_on=day,
+        privacy_key=fingerprint,
     )
     with open_archive(settings, "append") as archive:
         receipt = place_hold(archive.ledger, hold)
@@ -119,5 +121,8 @@ def show(json_: JsonOption = False) -> None:
     Example: archiver hold list --json
     """
     output = context.output(as_json=json_)
-    with open_archive(context.load().settings, "read") as archive:
-        views.holds(output, list(archive.ledger.holdings.holds.values()), archive.clock())
+    settings = context.load().settings
+    with open_archive(settings, "read") as archive:
+        holdings = archive.ledger.holdings
+        views.holds(output, list(holdings.holds.values()), archive.clock())
+    views.lost_keys(output, wiring_deletion.holds_of_another_key(settings, holdings))

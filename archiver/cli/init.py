@@ -56,6 +56,9 @@ def init(
     wiring.build_anchor(settings)
     warn_of_key(output, settings)
     privacy_key_file = (settings.privacy_key_file or key_file.with_name("archiver-privacy-key.txt")).absolute()
+    makes_privacy_key = known.config_file is None or settings.privacy_key_file is not None
+    if makes_privacy_key:
+        settings = settings.model_copy(update={"privacy_key_file": privacy_key_file})
     made: list[str] = []
 
     def make_keys() -> Signer:
@@ -65,7 +68,7 @@ def init(
                 f"private key: {key_file.absolute()} (mode 0600). Keep a copy: without it nothing can be added."
             )
         # An archive from before there was one, and a configuration that names none, keep going without.
-        if known.config_file is None or settings.privacy_key_file is not None:
+        if makes_privacy_key:
             _, is_new = keys.make_privacy_key(privacy_key_file)
             if is_new:
                 made.append(f"privacy key: {privacy_key_file} (mode 0600). Keep a copy: digests of persons need it.")

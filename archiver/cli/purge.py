@@ -138,6 +138,7 @@ def purge_work(
     output: Output, settings: Settings, run: Run, ledger: Ledger, source: Purgeable, chosen: Sequence[Dataset]
 ) -> Purge:
     """A purge as the settings want it; decides and does nothing yet."""
+    views.lost_keys(output, wiring_deletion.holds_of_another_key(settings, ledger.holdings))
     return Purge(
         ledger,
         source,
@@ -214,6 +215,7 @@ def execute_expiry(
 
 def expiry_work(output: Output, settings: Settings, run: Run, ledger: Ledger, chosen: Sequence[Dataset]) -> Expire:
     """An expiry as the settings want it; decides and does nothing yet."""
+    views.lost_keys(output, wiring_deletion.holds_of_another_key(settings, ledger.holdings))
     return Expire(
         ledger,
         chosen,

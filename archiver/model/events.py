@@ -183,6 +183,7 @@ class HoldPlaced:
         subject: Keyed digest (HMAC) of a person's identifier, 64 hex digits; None: every row.
         reference: The case's own number, where the reason is kept; no personal data.
         reason: As the person typed it.
+        privacy_key: Fingerprint of the key that ``subject`` was made with; empty without a subject.
         review_on: The day on which somebody must look at it again.
     """
 
@@ -195,6 +196,7 @@ class HoldPlaced:
     reason: str
     reference: str
     review_on: datetime
+    privacy_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

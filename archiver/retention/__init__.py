@@ -17,7 +17,7 @@ from archiver.retention.export import (
     same_state,
 )
 from archiver.retention.guard import Clocks, guard
-from archiver.retention.holds import holds_on
+from archiver.retention.holds import holds_on, is_of_another_key, under_key
 from archiver.retention.policies import holds_less
 from archiver.retention.purge import Overdue, PurgePlan, PurgeSlot, due_windows, keep_reason, overdue, plan_purge
 from archiver.retention.reasons import differs, on_hold, still_there
@@ -47,6 +47,7 @@ __all__ = [
     "holds_less",
     "holds_on",
     "is_future",
+    "is_of_another_key",
     "keep_reason",
     "on_hold",
     "overdue",
@@ -56,5 +57,6 @@ __all__ = [
     "plan_purge",
     "same_state",
     "still_there",
+    "under_key",
     "window_at",
 ]

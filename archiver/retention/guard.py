@@ -1,5 +1,6 @@
 """The guard before every deletion: clocks that disagree, long pauses, and a large share at once."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,10 +48,20 @@ def guard(
     if anchor_adopted:
         reasons.append(Refusal.ANCHOR_FOUND_EMPTY())
     for dataset, (rows, share) in sorted(shares.items()):
-        if rows >= rules.share_rows_min and share > rules.share_max:
+        if share > rules.share_max and rows >= share_rows_min(share, rules):
             code = Refusal.SHARE if unit == "rows" else Refusal.SHARE_OF_CHUNKS
             reasons.append(code(dataset=dataset, percent=round(share * 100), percent_max=round(rules.share_max * 100)))
     return tuple(reasons)
+
+
+def share_rows_min(share: float, rules: GuardSettings) -> int:
+    """From how many rows on a share above ``share_max`` is too large: fewer, the more of the dataset would go.
+
+    At ``share_max`` it is the setting; where all would go, a tenth of it, so that a table of some hundred rows is not
+    emptied unasked and one of a few dozen needs nobody every night.
+    """
+    beyond = (share - rules.share_max) / (1 - rules.share_max) if rules.share_max < 1 else 0.0
+    return math.ceil(rules.share_rows_min * (1 - 0.9 * min(1.0, beyond)))
 
 
 def _apart(clocks: Clocks, rules: GuardSettings) -> Iterator[Statement]:

@@ -83,7 +83,11 @@ class GuardSettings(Section):
         timedelta(days=3), description="After a longer pause between two ledger entries the clock may have jumped."
     )
     share_max: float = Field(0.5, gt=0, le=1, description="The part of a dataset that may go at once.")
-    share_rows_min: NonNegativeInt = Field(1000, description="Fewer rows than this are never too large a share.")
+    share_rows_min: NonNegativeInt = Field(
+        1000,
+        description="Fewer rows are not too large a share where little more than share_max would go; where all would"
+        " go, a tenth of it counts.",
+    )
 
 
 class CompactSettings(Section):

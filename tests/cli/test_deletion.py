@@ -287,3 +287,25 @@ def test_column_policies_from_the_configuration_to_the_last_row(program: Program
         (program.work / "archiver.toml").write_text(text)
         assert refused.status == 2
         assert says in refused.err
+
+
+def test_fault_a_privacy_key_that_entries_name_is_not_replaced(tmp_path: Path) -> None:
+    """A server move that lost it: a new key would find nobody whom a hold protects."""
+    program = new_program(tmp_path).init()
+    subprocess.run(
+        [PROGRAM, "hold", "add", "--subject", "--reason", "claim", "--reference", "2026-17"],
+        cwd=program.work, env=program._whole_environment(), input=b"+4917", check=True, capture_output=True,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    (key,) = tmp_path.rglob("*privacy-key*")
+    kept = key.read_bytes()
+    key.unlink()
+    done = program.run("init")
+    assert done.status == 2
+    assert "name the privacy key" in done.err
+    assert not key.exists(), "no other key was made"
+    key.write_bytes(b"00" * 32 + b"\n")
+    key.chmod(0o600)
+    assert "today's privacy key cannot find" in " ".join(program.run("hold", "list").succeeded().err.split())
+    key.write_bytes(kept)
+    assert "cannot find" not in program.run("hold", "list").succeeded().err

@@ -48,7 +48,7 @@ def world(*writings: Writing, conditional: bool = True, **options: Any) -> tuple
         loki,
         jobs=1,
         now=lambda: NIGHT,
-        options=LokiOptions(**options),
+        options=LokiOptions.model_construct(**options),
     )
     return archive, faults, loki
 

@@ -109,28 +109,39 @@ def holder(place: Place, *, digest: Callable[[str], str] | None, columns: tuple[
 
 
 def test_a_hold_on_a_person_keeps_the_windows_that_name_them(place: Place) -> None:
-    place.made.hold("case", subject="digest of late")
-    receipt = holder(place, digest="digest of {}".format, columns=("message",)).expire()
+    made = holder(place, digest="digest of {}".format, columns=("message",))
+    made.hold("case", subject="digest of late")
+    receipt = made.expire()
     assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 4}}
     assert receipt.objects == {"logs": 1}
 
 
-@pytest.mark.parametrize(("digest", "columns"), [(None, ("message",)), ("digest of {}".format, ())])
-def test_a_hold_on_a_person_nobody_can_look_for_keeps_all_that_it_covers(
-    place: Place, digest: Callable[[str], str] | None, columns: tuple[str, ...]
-) -> None:
-    place.made.hold("case", subject="digest of nobody")
-    receipt = holder(place, digest=digest, columns=columns).expire()
+def test_a_hold_on_a_person_nobody_can_look_for_keeps_all_that_it_covers(place: Place) -> None:
+    made = holder(place, digest="digest of {}".format, columns=())
+    made.hold("case", subject="digest of nobody")
+    receipt = made.expire()
     assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 7}}
     assert receipt.objects == {}
 
 
+@pytest.mark.parametrize("digest", [None, "another digest of {}".format])
+def test_fault_a_hold_under_another_key_expires_nothing_that_it_could_cover(
+    place: Place, digest: Callable[[str], str] | None
+) -> None:
+    """The privacy key was lost in a move, and a new one made, or none is set."""
+    holder(place, digest="digest of {}".format, columns=("message",)).hold("case", subject="digest of nobody")
+    receipt = holder(place, digest=digest, columns=("message",)).expire()
+    assert receipt.kept == {"logs": {Reason.HOLD(references=("case",)): 7}}
+    assert receipt.objects == {}
+
+
 def test_an_altered_segment_is_not_searched_and_stays(place: Place) -> None:
-    place.made.hold("case", subject="digest of nobody")
+    made = holder(place, digest="digest of {}".format, columns=("message",))
+    made.hold("case", subject="digest of nobody")
     key = due(place)[0]
     store_of(place).tamper(key, b"altered")
     with pytest.raises(SegmentAltered, match=key):
-        holder(place, digest="digest of {}".format, columns=("message",)).expire()
+        made.expire()
     assert len(due(place)) == 3
 
 

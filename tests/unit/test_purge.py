@@ -225,7 +225,7 @@ def test_a_plan_that_looks_names_every_row_that_will_stay_and_deletes_nothing() 
 
 
 def test_a_plan_that_looks_where_nobody_knows_persons_says_that_all_stays() -> None:
-    made = archive(filled())
+    made = archive(filled(), subject_digest=lambda value: f"digest of {value}")
     made.export()
     made.verify_and_record()
     made.hold("case", subject="d", since=day(3))
@@ -237,7 +237,7 @@ def test_a_plan_that_looks_where_nobody_knows_persons_says_that_all_stays() -> N
 
 def test_fault_26_a_hold_placed_while_a_purge_is_at_work_is_respected() -> None:
     table = filled()
-    made = archive(table)
+    made = archive(table, subject_digest=lambda value: f"digest of {value}")
     made.export()
     made.verify_and_record()
     source = made.source
@@ -287,9 +287,28 @@ def test_a_hold_on_a_person_keeps_that_persons_rows() -> None:
     assert {values["message"] for values in due(table)} == {"user 1"}
 
 
+@pytest.mark.parametrize("digest", [None, lambda value: f"another digest of {value}"])
+def test_fault_a_hold_under_another_key_purges_nothing_that_it_could_cover(
+    digest: Callable[[str], str] | None,
+) -> None:
+    """The privacy key was lost in a move, and a new one made, or none is set: the person can be found in no row."""
+    table = filled()
+    placer = archive(
+        table, replace(LOGS, subject_columns=("message",)), subject_digest=lambda value: f"digest of {value}"
+    )
+    placer.export()
+    placer.verify_and_record()
+    placer.hold("case", subject="digest of user 1")
+    made = replace(placer, purge_options=PurgeOptions(subject_digest=digest))
+    receipt = made.purge()
+    assert receipt.rows == {"logs": 0}
+    assert receipt.kept == {"logs": {Reason.HOLD(references=("case",)): 21}}
+    assert len(table.rows) == 50
+
+
 def test_a_hold_on_a_person_where_nobody_knows_persons_stops_the_dataset() -> None:
     table = filled()
-    made = archive(table)
+    made = archive(table, subject_digest=lambda value: f"digest of {value}")
     made.export()
     made.verify_and_record()
     made.hold("case", subject="d")

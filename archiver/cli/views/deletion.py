@@ -215,6 +215,15 @@ def holds(output: Output, found: Sequence[HoldPlaced], now: datetime) -> None:
     output.answer(shown)
 
 
+def lost_keys(output: Output, found: Sequence[HoldPlaced]) -> None:
+    """Name the holds on persons whose digest another key made than today's."""
+    for hold in found:
+        output.warn(
+            f"hold {hold.hold} ({hold.reference}) is on a person whom today's privacy key cannot find: nothing that it"
+            " could cover is deleted; set privacy_key_file to the key that it was placed with"
+        )
+
+
 def sweep_plan(output: Output, plan: SweepPlan) -> None:
     """What a sweep would do."""
     if output.as_json:

@@ -29,7 +29,8 @@ from archiver.operations.steps.fetch import fetched, left_meanwhile
 from archiver.operations.steps.removing import batches, remove_objects
 from archiver.operations.steps.run import Run
 from archiver.parquet import read_batches
-from archiver.retention import ExpiryPlan, ExpirySlot, holds_on, plan_expiry
+from archiver.privacy.key import fingerprint_of
+from archiver.retention import ExpiryPlan, ExpirySlot, holds_on, plan_expiry, under_key
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class Expire:
         self._run = run
         self._now = now
         self._digest = subject_digest
+        self._key = fingerprint_of(subject_digest)
         self._progress = progress
         self._receipt = ExpireReceipt()
 
@@ -120,7 +122,7 @@ class Expire:
             plan_expiry(
                 dataset,
                 holdings.dataset(dataset.name),
-                lambda slot, name=dataset.name: holds_on(holdings, name, slot),  # type: ignore[misc]
+                lambda slot, name=dataset.name: under_key(holds_on(holdings, name, slot), self._key),  # type: ignore[misc]
                 now=self._now,
             )
             for dataset in self._datasets.values()
@@ -196,7 +198,7 @@ class Expire:
             again = plan_expiry(
                 dataset,
                 holdings.dataset(dataset.name),
-                lambda slot: holds_on(holdings, dataset.name, slot),
+                lambda slot: under_key(holds_on(holdings, dataset.name, slot), self._key),
                 now=self._now,
             )
             for now in again.going:

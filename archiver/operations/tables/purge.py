@@ -42,7 +42,7 @@ from archiver.operations.steps.reading import SourceReader
 from archiver.operations.steps.run import Run
 from archiver.operations.tables.settings import PurgeSettings
 from archiver.operations.tables.slot import SlotPurge, SlotWork
-from archiver.privacy.key import PrivacyKey
+from archiver.privacy.key import PrivacyKey, fingerprint_of
 from archiver.retention import (
     PurgePlan,
     PurgeSlot,
@@ -51,6 +51,7 @@ from archiver.retention import (
     keep_reason,
     plan_purge,
     same_state,
+    under_key,
     window_at,
 )
 
@@ -140,6 +141,7 @@ class Purge:
         self._now = now
         self._progress = progress
         self._reader = SourceReader(options.privacy_key)
+        self._key = fingerprint_of(options.subject_digest)
         self._slots = SlotPurge(
             ledger,
             source,
@@ -192,7 +194,7 @@ class Purge:
             holdings.dataset(dataset.name),
             census,
             rows_due,
-            lambda slot: holds_on(holdings, dataset.name, slot),
+            lambda slot: under_key(holds_on(holdings, dataset.name, slot), self._key),
             key_columns=schema.key_columns,
             border=border,
             now=self._now,
@@ -213,7 +215,7 @@ class Purge:
     def _may_differ(self, dataset: Dataset, known: SlotHoldings, state: SourceState) -> bool:
         """Whether a slot may have rows that are not proven: whatever the versions of its rows do not rule out."""
         is_same = same_state(known, state) and bool(state.digest) and known.state is not None and known.state.digest
-        holds = holds_on(self._ledger.holdings, dataset.name, known.slot)
+        holds = under_key(holds_on(self._ledger.holdings, dataset.name, known.slot), self._key)
         return not is_same or bool(known.rows_duplicate_key) or bool(holds)
 
     # ── Doing ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -314,7 +316,7 @@ class Purge:
 
     def _may_go(self, plan: PurgePlan, one: PurgeSlot) -> bool:
         known = self._ledger.holdings.dataset(plan.dataset).slots.get(one.slot)
-        holds = holds_on(self._ledger.holdings, plan.dataset, one.slot)
+        holds = under_key(holds_on(self._ledger.holdings, plan.dataset, one.slot), self._key)
         return keep_reason(known, holds, has_key=True) is None
 
     def _done(self, dataset: Dataset, seq: int, work: SlotWork, why: Statement) -> Purged:

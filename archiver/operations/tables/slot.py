@@ -46,8 +46,8 @@ from archiver.operations.steps.compare import COMPARE_ROWS, Proof, TimeCursor, a
 from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
 from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
-from archiver.privacy.key import PrivacyKey
-from archiver.retention import PurgeSlot, differs, holds_on
+from archiver.privacy.key import PrivacyKey, fingerprint_of
+from archiver.retention import PurgeSlot, differs, holds_on, under_key
 
 NOTHING_GONE = SourceState(rows=0, digest="0")
 SLICE_MIN = timedelta(milliseconds=1)
@@ -405,7 +405,8 @@ class SlotPurge:
         }
 
     def _holds(self, dataset: Dataset, slot: Slot) -> tuple[HoldPlaced, ...]:
-        holds = holds_on(self._ledger.holdings, dataset.name, slot)
+        key = fingerprint_of(self._subject_digest)
+        holds = under_key(holds_on(self._ledger.holdings, dataset.name, slot), key)
         if any(hold.subject is None for hold in holds):
             raise Partial(f"{dataset.name} {slot}: was placed on hold meanwhile; nothing more was deleted of it")
         return holds
