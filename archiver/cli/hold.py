@@ -17,6 +17,7 @@ from archiver.config import parse_since
 from archiver.errors import ConfigError
 from archiver.model import HoldPlaced
 from archiver.operations.archive.hold import place_hold, release_hold
+from archiver.operations.logs.settings import LOGS
 
 REVIEW_AFTER = timedelta(days=90)
 
@@ -43,8 +44,9 @@ def add(
     """
     output = context.output(as_json=json_)
     settings = context.load().settings
-    if dataset is not None:
-        chosen_datasets(settings, [dataset])
+    # One that is not exported any more, and Loki's logs, hold what a case may need.
+    if dataset is not None and dataset not in {*settings.all_datasets(), LOGS}:
+        chosen_datasets(settings, [dataset], with_logs=True)
     now = wiring.now()
     low = None if since is None else parse_since(since, now, option="--since")
     high = None if until is None else parse_since(until, now, option="--until")
@@ -81,7 +83,14 @@ def add(
     if output.as_json:
         output.json_document(receipt)
     else:
-        output.answer(f"hold {hold.hold} is in force, to be looked at again on {day:%Y-%m-%d}")
+        output.answer(
+            f"hold {hold.hold} is in force, to be looked at again on {day:%Y-%m-%d}; it covers"
+            f" {receipt.rows_covered} rows of the archive"
+        )
+    if not receipt.rows_covered:
+        output.warn(
+            f"hold {hold.hold} covers no row that the archive holds; see that its dataset and its dates are right"
+        )
     for name in receipt.at_work:
         output.warn(f"{name}: a deletion is at work; what it deletes before it sees the hold is gone")
     unsearchable = [

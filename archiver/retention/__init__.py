@@ -17,7 +17,7 @@ from archiver.retention.export import (
     same_state,
 )
 from archiver.retention.guard import Clocks, guard
-from archiver.retention.holds import holds_on, is_of_another_key, under_key
+from archiver.retention.holds import covers, holds_on, is_of_another_key, under_key
 from archiver.retention.policies import holds_less
 from archiver.retention.purge import Overdue, PurgePlan, PurgeSlot, due_windows, keep_reason, overdue, plan_purge
 from archiver.retention.reasons import differs, on_hold, still_there
@@ -41,6 +41,7 @@ __all__ = [
     "SlotMerge",
     "archive_due_at",
     "census_bounds",
+    "covers",
     "differs",
     "due_windows",
     "guard",

@@ -9,7 +9,7 @@ from archiver.model import HoldPlaced, Slot
 
 def holds_on(holdings: Holdings, dataset: str, slot: Slot) -> tuple[HoldPlaced, ...]:
     """The holds in force that cover some of a slot, those of a person included, in the order of their placing."""
-    return tuple(hold for hold in holdings.holds.values() if hold.dataset in (None, dataset) and _covers(hold, slot))
+    return tuple(hold for hold in holdings.holds.values() if covers(hold, dataset, slot))
 
 
 def under_key(holds: Iterable[HoldPlaced], key: str) -> tuple[HoldPlaced, ...]:
@@ -29,7 +29,10 @@ def is_of_another_key(hold: HoldPlaced, key: str) -> bool:
     return hold.subject is not None and (not key or hold.privacy_key != key)
 
 
-def _covers(hold: HoldPlaced, slot: Slot) -> bool:
+def covers(hold: HoldPlaced, dataset: str, slot: Slot) -> bool:
+    """Whether a hold covers some of a dataset's slot."""
+    if hold.dataset not in (None, dataset):
+        return False
     if slot.window is None:
         # Rows without a usable time may lie anywhere: a bounded hold might mean them, so it does.
         return True

@@ -156,7 +156,11 @@ def test_holds_keep_windows_and_persons(program: Program, database: Database) ->
     program.run("purge", "log_workflow_events", "--execute").succeeded()
     assert count(database, "log_workflow_events", OVERDUE) == 0
 
-    program.run("hold", "add", "--dataset", "app_audit_log", "--reason", "r", "--reference", "case 9").succeeded()
+    placing = ("hold", "add", "--reason", "r", "--reference", "case 9", "--dataset")
+    said = program.run(*placing, "app_audit_log").succeeded()
+    assert "it covers 800 rows of the archive" in " ".join(said.out.split())
+    said = program.run(*placing, "loki").succeeded()
+    assert "covers no row that the archive holds" in " ".join(said.err.split())
     done = program.run("purge", "app_audit_log", "--execute").succeeded()
     assert "on hold (case 9)" in done.out
     assert count(database, "app_audit_log") == 800

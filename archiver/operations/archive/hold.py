@@ -8,6 +8,7 @@ from archiver.ledger.holdings import Holdings
 from archiver.ledger.ledger import Ledger
 from archiver.model import Event, HoldPlaced, HoldReleased
 from archiver.operations.steps.commit import append_decided
+from archiver.retention import covers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +18,13 @@ class HoldReceipt:
     Attributes:
         at_work: Datasets that it covers and from which a deletion is being made just now. What that deletes before it
             sees the hold, at its next batch, is gone.
+        rows_covered: Of the archive, in the windows that it covers; those of a person are some of them. Rows that only
+            the source has are not counted.
     """
 
     hold: HoldPlaced
     at_work: tuple[str, ...]
+    rows_covered: int
 
 
 def place_hold(ledger: Ledger, hold: HoldPlaced) -> HoldReceipt:
@@ -41,7 +45,14 @@ def place_hold(ledger: Ledger, hold: HoldPlaced) -> HoldReceipt:
         for name, held in sorted(ledger.holdings.datasets.items())
         if hold.dataset in (None, name) and (held.open_purges or held.expiring)
     )
-    return HoldReceipt(hold=hold, at_work=at_work)
+    rows_covered = sum(
+        one.segment.rows
+        for name, held in ledger.holdings.datasets.items()
+        for known in held.slots.values()
+        if covers(hold, name, known.slot)
+        for one in known.segments
+    )
+    return HoldReceipt(hold=hold, at_work=at_work, rows_covered=rows_covered)
 
 
 def release_hold(ledger: Ledger, name: str, reason: str) -> HoldPlaced:
