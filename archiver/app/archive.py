@@ -88,6 +88,12 @@ def opened_in(run: Run, settings: Settings, mode: Mode, *, wait: bool = False) -
             path = cache_dir / neighbours.descriptor.archive_id / "run.lock"
             stack.enter_context(run_lock(path, wait=lambda: wait and not run.stop.wait(LOCK_POLL_S)))
         ledger = open_ledger(
-            neighbours.store, neighbours.anchor, signer=signer, run=run.name, now=build.now, cache_dir=cache_dir
+            neighbours.store,
+            neighbours.anchor,
+            signer=signer,
+            run=run.name,
+            now=build.now,
+            cache_dir=cache_dir,
+            archive_id=settings.archive_id,
         )
         yield Archive(settings=settings, run=run, ledger=ledger, clock=build.now)

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from archiver.config import Location, Settings
-from archiver.contracts import Anchor, ObjectStore, StoreFacts
-from archiver.errors import ConfigError, Interrupted
-from archiver.ledger.entries import Descriptor, Signer, read_descriptor
+from archiver.contracts import Anchor, KeepsArchives, ObjectStore, StoreFacts
+from archiver.errors import ConfigError, IntegrityError, Interrupted
+from archiver.ledger.entries import Descriptor, Signer, check_checkpoint, read_descriptor
 from archiver.ledger.holdings import Holdings
 from archiver.ledger.ledger import open_ledger
+from archiver.ledger.memory import Memory
 from archiver.neighbours.local.anchor import FileAnchor
 from archiver.neighbours.local.store import LocalStore
 from archiver.neighbours.local.workdir import work_directory
@@ -289,14 +290,25 @@ def begin_archive(settings: Settings, make_keys: Callable[[], Signer], run: Run)
     if settings.privacy_key_file is not None and not settings.privacy_key_file.exists() and holds_archive(store):
         ledger = open_ledger(store, RetryingAnchor(anchor, policy), signer=None, run=run.name, now=now)
         _refuse_lost_privacy_key(ledger.holdings, settings.privacy_key_file)
+    if settings.archive_id and not holds_archive(store):
+        raise ConfigError(
+            f"{store.location}: there is no archive here, the settings name archive {settings.archive_id}; nothing was"
+            " written",
+            hint="restore it, or correct `store`; to begin another one, remove archive_id and name a new"
+            " signing_key_file",
+        )
+    signer = make_keys()
+    memory = Memory(cache_dir(settings), archive_id=settings.archive_id)
+    _one_key_one_archive(store, anchor, signer, memory)
     return initialise(
         store,
         RetryingAnchor(anchor, policy),
-        make_keys(),
+        signer,
         facts=facts,
         archive_id=uuid.uuid4().hex,
         run=run.name,
         now=now,
+        memory=memory,
     )
 
 
@@ -309,6 +321,24 @@ def _refuse_lost_privacy_key(holdings: Holdings, path: Path) -> None:
             f"entries of the archive name the privacy key {', '.join(sorted(named - {''}))}, and none is at {path}; no"
             " other was made",
             hint="restore that key from its copy: holds on persons and pseudonyms rest on it",
+        )
+
+
+def _one_key_one_archive(store: ObjectStore, anchor: Anchor, signer: Signer, memory: Memory) -> None:
+    """Refuse to begin an archive with a key that signs another: one could then be put in the place of the other."""
+    if holds_archive(store):
+        return
+    others = {memory.signed_by(signer.public_key)}
+    if isinstance(anchor, KeepsArchives):
+        for standing in anchor.archives():
+            with suppress(IntegrityError):
+                check_checkpoint(standing, signer.public_key, where=anchor.location)
+                others.add(standing.archive_id)
+    for other in sorted(known for known in others if known is not None):
+        raise ConfigError(
+            f"{store.location}: the private key that is set signs archive {other} already; nothing was written",
+            hint="name another signing_key_file, and a key of its own is made for the new archive; or, if that archive"
+            " was never more than begun, use its place",
         )
 
 

@@ -316,7 +316,15 @@ class _Exam:
         if self.store is None or self.anchor is None or self.descriptor is None:
             return
         cache_dir = wiring.cache_dir(self.settings)
-        ledger = open_ledger(self.store, self.anchor, signer=None, run="doctor", now=wiring.now, cache_dir=cache_dir)
+        ledger = open_ledger(
+            self.store,
+            self.anchor,
+            signer=None,
+            run="doctor",
+            now=wiring.now,
+            cache_dir=cache_dir,
+            archive_id=self.settings.archive_id,
+        )
         assert ledger.head is not None
         facts = HeadFacts(
             location=self.store.location,

@@ -81,6 +81,7 @@ def init(
         written = Path.cwd() / "archiver.toml"
         text = template(
             store=str(settings.store),
+            archive_id=receipt.descriptor.archive_id,
             anchor=str(settings.anchor),
             signing_key_file=str(key_file.absolute()),
             privacy_key_file=str(privacy_key_file),

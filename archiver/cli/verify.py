@@ -1,17 +1,17 @@
 """``archiver verify``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from archiver.app import build as wiring
 from archiver.app.archive import opened_in
+from archiver.app.verify import verify_archive
 from archiver.cli.common import JobsOption, JsonOption, SinceOption, UntilOption, bounds, context
 from archiver.cli.views import verify as views
 from archiver.errors import ConfigError, Conflict
 from archiver.operations.archive.verify import VerifyScope, record
-from archiver.operations.archive.verify import verify as check_archive
 
 
 def verify(
@@ -57,8 +57,9 @@ def verify(
         else:
             neighbours = wiring.open_neighbours(settings, run)
             store, anchor = neighbours.store, neighbours.anchor
-        receipt, holdings = check_archive(
-            store, anchor, public_key=key, depth="deep" if deep else "digest", scope=scope, run=run, progress=view
+        depth: Literal["digest", "deep"] = "deep" if deep else "digest"
+        receipt, holdings = verify_archive(
+            settings, run, store, anchor, public_key=key, depth=depth, scope=scope, progress=view
         )
         unknown = [name for name in scope.datasets if name not in holdings.datasets]
         if unknown and not receipt.problems:
@@ -73,8 +74,8 @@ def verify(
             except Conflict:
                 output.warn("another run appended meanwhile; the result was not noted in the ledger")
     views.verify_receipt(output, receipt)
-    if receipt.problems:
-        raise typer.Exit(4)
+    if receipt.exit_status:
+        raise typer.Exit(receipt.exit_status)
 
 
 def _public_key(text: str) -> str:

@@ -126,8 +126,16 @@ class Settings(BaseSettings):
         description="Where parts are written before they are uploaded. Unset: the system's temporary directory. On a"
         " disk with room for export.jobs times export.part_size_bytes_max.",
     )
+    archive_id: str = Field(
+        "",
+        pattern=r"^[0-9a-f]{0,64}$",
+        description="Which archive is meant, as `archiver init` printed it: another one in its place, even of the same"
+        " key, is refused with 4. Unset: the one that this machine remembers by its key.",
+    )
     cache_dir: Path | None = Field(
-        None, description="Where ledger entries are kept between runs. Unset: the user's cache directory."
+        None,
+        description="Where this machine remembers the ledger entries that it has seen. Unset: the user's cache"
+        " directory.",
     )
 
     supabase_db_url: SecretStr | None = Field(

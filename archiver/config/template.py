@@ -13,6 +13,8 @@ TEMPLATE = """\
 # `archiver config show --origin` lists every setting, its value and where it came from.
 
 store = {store}
+# Which archive is meant: another one in its place, even one of the same key, is refused.
+archive_id = {archive_id}
 # The ledger's head is kept here, best in another trust domain than the store: whoever can write to both can cut
 # entries off the end. `postgres` keeps it in a table of the database behind SUPABASE_DB_URL, `supabase` in the same one
 # through the data API.
@@ -45,6 +47,7 @@ legal_basis = {legal_basis}
 def template(
     *,
     store: str,
+    archive_id: str,
     anchor: str,
     signing_key_file: str,
     privacy_key_file: str,
@@ -56,6 +59,7 @@ def template(
     """The file's text."""
     return TEMPLATE.format(
         store=_quoted(store),
+        archive_id=_quoted(archive_id),
         anchor=_quoted(anchor),
         signing_key_file=_quoted(signing_key_file),
         privacy_key_file=_quoted(privacy_key_file),

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from archiver.model import Checkpoint
 
@@ -236,6 +236,15 @@ class ChunkStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
         """Every object whose key starts with ``prefix``."""
+        ...
+
+
+@runtime_checkable
+class KeepsArchives(Protocol):
+    """An anchor that can tell which archives it keeps a checkpoint of."""
+
+    def archives(self) -> tuple[Checkpoint, ...]:
+        """Each archive's checkpoint, in any order, signed by whichever key."""
         ...
 
 

@@ -8,7 +8,10 @@ from rich.text import Text
 
 from archiver.cli.views.console import Output, count_text, rows_text, size_text
 from archiver.ledger.holdings import HeldSegment
+from archiver.operations.archive.sweep import PREFIXES
 from archiver.operations.archive.verify import VerifyReceipt
+
+OVERDUE_LINES_MAX = 20
 
 
 class VerifyView:
@@ -75,13 +78,16 @@ def verify_receipt(output: Output, receipt: VerifyReceipt) -> None:
 def _verify_lines(output: Output, receipt: VerifyReceipt) -> None:
     for problem in receipt.problems:
         output.json_line("problem", asdict(problem))
+    overdue = set(receipt.overdue)
     for key in receipt.litter:
-        output.json_line("litter", {"key": key})
+        output.json_line("litter", {"key": key, "overdue": key in overdue})
     for upload in receipt.uploads or ():
         output.json_line("upload", asdict(upload))
     counts = {
         "problems": len(receipt.problems),
         "litter": len(receipt.litter),
+        "overdue": len(receipt.overdue),
+        "witnesses": len(receipt.witnesses),
         "uploads": None if receipt.uploads is None else len(receipt.uploads),
     }
     summary = {name: value for name, value in asdict(receipt).items() if name not in counts}
@@ -89,11 +95,19 @@ def _verify_lines(output: Output, receipt: VerifyReceipt) -> None:
 
 
 def _verify_litter(output: Output, receipt: VerifyReceipt) -> None:
+    overdue = set(receipt.overdue)
+    for key in receipt.overdue[:OVERDUE_LINES_MAX]:
+        output.err.print(Text(f"{key}: named by no entry, so no part of the archive, whoever put it there", "yellow"))
+    if len(receipt.overdue) > OVERDUE_LINES_MAX:
+        output.err.print(Text(f"and {len(receipt.overdue) - OVERDUE_LINES_MAX:,} more; --json lists all", "yellow"))
     for key in receipt.litter:
-        output.say(f"litter: {key} is named by no entry: not data, but it may hold personal data")
+        if key not in overdue:
+            output.say(f"litter: {key} is named by no entry: not data, but it may hold personal data")
     for upload in receipt.uploads or ():
         output.say(f"unfinished upload: {upload.key}, of {upload.begun_at:%Y-%m-%d %H:%M} UTC, may hold personal data")
-    if receipt.litter or receipt.uploads:
+    if receipt.overdue:
+        output.err.print(f"look where it comes from; `archiver sweep` deletes it below {', '.join(PREFIXES)}")
+    elif receipt.litter or receipt.uploads:
         output.say("`archiver sweep` deletes these after a grace time")
     if receipt.uploads is None:
         output.say("unfinished uploads could not be listed with these credentials")

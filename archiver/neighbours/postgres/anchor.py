@@ -145,6 +145,17 @@ class PostgresAnchor:
         names = ("archive_id", "seq", "hash", "signature")
         return codec.from_fields(dict(zip(names, rows[0], strict=True)), where=self.location)
 
+    def archives(self) -> tuple[Checkpoint, ...]:
+        """Every checkpoint that the table holds: those of other archives, too.
+
+        Raises:
+            ConfigError: The table does not exist.
+        """
+        with self._connected("it was not read", write=False) as connection:
+            rows = _rows(connection, f"SELECT archive_id, seq, hash, signature FROM {self._table}", ())
+        names = ("archive_id", "seq", "hash", "signature")
+        return tuple(codec.from_fields(dict(zip(names, row, strict=True)), where=self.location) for row in rows)
+
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
         """See ``contracts.Anchor``."""
         if expected is not None and expected.archive_id != new.archive_id:

@@ -20,6 +20,7 @@ from archiver.ledger.entries import (
     sha256_hex,
 )
 from archiver.ledger.ledger import open_ledger
+from archiver.ledger.memory import Memory
 from archiver.model import FORMAT_VERSION, ZERO_HASH, Entry, Initialised
 
 
@@ -55,6 +56,7 @@ def initialise(
     archive_id: str,
     run: str,
     now: Callable[[], datetime],
+    memory: Memory | None = None,
 ) -> InitReceipt:
     """Begin an archive in an empty store, or complete one that this key began.
 
@@ -64,6 +66,7 @@ def initialise(
     Args:
         facts: From the store's probe just now.
         archive_id: Random; used only when nothing was begun before.
+        memory: What this machine remembers of archives; None: nothing.
 
     Raises:
         ConfigError: An archive with another key stands here, or the place is not empty. Nothing was written.
@@ -71,6 +74,8 @@ def initialise(
     existing = _read_descriptor(store)
     if existing is not None:
         _same_key(store, existing, signer)
+        if memory is not None:
+            memory.check(existing, where=store.location)
         open_ledger(store, anchor, signer=signer, run=run, now=now)
         return InitReceipt(descriptor=existing, facts=facts, adopted=True)
     begun = _read_genesis(store, signer)
@@ -96,6 +101,8 @@ def initialise(
     store.create(layout.DESCRIPTOR, data, sha256=sha256_hex(data))
     # Opening moves the anchor to entry 0, as it does whenever a run left it behind.
     open_ledger(store, anchor, signer=signer, run=run, now=now)
+    if memory is not None:
+        memory.note(descriptor)
     return InitReceipt(descriptor=descriptor, facts=facts, adopted=False)
 
 

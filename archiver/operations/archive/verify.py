@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 
 from archiver import layout
 from archiver.contracts import Anchor, ObjectStore, PendingUpload
-from archiver.errors import AccessDenied, IntegrityError, Interrupted, LedgerBroken, ObjectMissing
+from archiver.errors import AccessDenied, IntegrityError, Interrupted, LedgerBroken, ObjectMissing, Partial
 from archiver.ledger.chain import check_signature, read_chain
 from archiver.ledger.entries import (
     PACK_SIZE_BYTES_MAX,
@@ -90,6 +90,13 @@ class VerifyReceipt:
     def add(self, subject: str, fact: str, hint: str = "") -> None:
         """Note something that contradicts the ledger."""
         self.problems.append(Problem(subject=subject, fact=fact, hint=hint))
+
+    @property
+    def exit_status(self) -> int:
+        """4: something contradicts the ledger; 3: something lies there that no entry names; else 0."""
+        if self.problems:
+            return IntegrityError.exit_status
+        return Partial.exit_status if self.overdue else 0
 
 
 class VerifyProgress(Protocol):
