@@ -152,7 +152,7 @@ class PostgresAnchor:
             ConfigError: The table does not exist.
         """
         with self._connected("it was not read", write=False) as connection:
-            rows = _rows(connection, f"SELECT archive_id, seq, hash, signature FROM {self._table}", ())
+            rows = fetch(connection, f"SELECT archive_id, seq, hash, signature FROM {self._table}", ())
         names = ("archive_id", "seq", "hash", "signature")
         return tuple(codec.from_fields(dict(zip(names, row, strict=True)), where=self.location) for row in rows)
 
