@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,7 +43,7 @@ from archiver.model import (
     rows_kept,
 )
 from archiver.operations.steps.compare import COMPARE_ROWS, Proof, TimeCursor, aligned, between, prove
-from archiver.operations.steps.fetch import fetch_segment, left_meanwhile
+from archiver.operations.steps.fetch import fetched, left_meanwhile
 from archiver.operations.steps.reading import HeldRows, SourceReader
 from archiver.operations.steps.run import Run
 from archiver.privacy.key import PrivacyKey, fingerprint_of
@@ -145,7 +145,6 @@ class SlotPurge:
         self._privacy_key = privacy_key
         self._reader = reader
         self._run = run
-        self._files = 0
         self._busy: set[str] = set()
         self._known: dict[str, tuple[TableSchema, Sequence[Partition]]] = {}
 
@@ -226,13 +225,10 @@ class SlotPurge:
         """The slot's segments, fetched and proven, to be read as rows of today's schema."""
         known = self._ledger.holdings.dataset(dataset.name)
         segments = tuple(known.slots[slot].segments)
-        paths = []
-        for one in segments:
-            self._files += 1
-            path = self._run.work_dir / f"purge-{self._files:06d}.parquet"
-            files.callback(path.unlink, missing_ok=True)
-            self._fetch(one, path)
-            paths.append(path)
+        try:
+            paths = [fetched(files, self._run, self._ledger.store, one.segment) for one in segments]
+        except SegmentMissing as missing:
+            raise left_meanwhile(self._ledger, missing) from missing
         return Held(slot, segments, HeldRows.of(known, segments, paths, schema, self._privacy_key))
 
     def scan(self, snapshot: Snapshot, dataset: Dataset, held: Held, window: Window | None) -> Iterator[pa.RecordBatch]:
@@ -293,21 +289,6 @@ class SlotPurge:
         work.commit()
         return gone
 
-    def _fetch(self, one: HeldSegment, path: Path) -> None:
-        failures = 0
-        while True:
-            try:
-                fetch_segment(self._ledger.store, one.segment, path)
-            except TransientError as exc:
-                failures += 1
-                path.unlink(missing_ok=True)
-                if not self._run.again(failures, exc):
-                    raise
-            except SegmentMissing as missing:
-                raise left_meanwhile(self._ledger, missing) from missing
-            else:
-                return
-
     def _slices(self, dataset: Dataset, schema: TableSchema, due: Window, *, has_gap: bool) -> list[Window]:
         """Cut a window so that no part has more rows than a batch; ascending. Rows of one instant are never parted.
 
@@ -343,15 +324,12 @@ class SlotPurge:
         for cursor in cursors:
             cursor.skip(start)
         theirs = pa.concat_tables([cursor.before(end) for cursor in cursors])
-        failures = 0
-        while True:
-            try:
-                with self._source.purging(dataset) as work:
-                    return self._delete(work, dataset, due, held, theirs, rows_max)
-            except TransientError as exc:
-                failures += 1
-                if not self._run.again(failures, exc):
-                    raise
+
+        def attempt() -> tuple[SourceState, Mapping[Any, int], datetime]:
+            with self._source.purging(dataset) as work:
+                return self._delete(work, dataset, due, held, theirs, rows_max)
+
+        return self._run.retried(attempt)
 
     def _delete(
         self,
