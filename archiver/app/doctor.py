@@ -55,7 +55,7 @@ from archiver.doctor.diagnosis import REPORT_IT
 from archiver.errors import ArchiverError, Interrupted, TransientError
 from archiver.ledger.entries import Descriptor, read_descriptor
 from archiver.ledger.ledger import open_ledger
-from archiver.model import Dataset, TableSchema
+from archiver.model import Dataset, Fix, TableSchema
 from archiver.neighbours.dataapi.client import DataApi, key_expires_at, key_kind
 from archiver.neighbours.dataapi.source import PostgrestSource
 from archiver.neighbours.loki.chunk import loop_kind
@@ -70,6 +70,7 @@ from archiver.neighbours.s3.store import S3Store
 from archiver.privacy.columns import archived_schema
 from archiver.stack.web import Server, open_client
 from archiver.stack.words import Unknown
+from archiver.words import english
 
 CONNECTIONS_BESIDE_JOBS: Final = 3
 """That of the snapshot, of the anchor, and of a person who looks."""
@@ -507,8 +508,8 @@ class _Exam:
                 yield problem(
                     check,
                     access.address,
-                    told.reason,
-                    told.fix or "see that it runs and is reached from here",
+                    english(told.reason),
+                    english(told.fix or Fix.RUNS()),
                     exit_status=TransientError.exit_status,
                 )
             else:

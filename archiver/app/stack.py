@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from archiver.app import build as wiring
+from archiver.app.night import failure_of
 from archiver.config import Location, Settings
 from archiver.errors import ArchiverError, ConfigError
-from archiver.model import Dataset, Finding
+from archiver.model import Dataset, Finding, Statement
 from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.postgres.watch import PostgresWatch
 from archiver.neighbours.s3.store import S3Store
@@ -141,7 +142,7 @@ def _bucket(settings: Settings, url: str, *, holds_archive: bool) -> BucketFacts
             keeping = store.keeping()
     except ArchiverError as problem:
         return BucketFacts(
-            location=url, prefix=place.prefix, holds_archive=holds_archive, promise=promise, problem=problem.message
+            location=url, prefix=place.prefix, holds_archive=holds_archive, promise=promise, problem=failure_of(problem)
         )
     return BucketFacts(
         location=url,
@@ -179,7 +180,7 @@ def _supabase(settings: Settings) -> Iterator[SupabaseFacts]:
     except ArchiverError as problem:
         yield SupabaseFacts(
             location=watch.location,
-            problem=problem.message,
+            problem=failure_of(problem),
             promise=promise,
             plan=rules.plan,
             recovery_period=rules.recovery_period,
@@ -198,11 +199,11 @@ def _supabase(settings: Settings) -> Iterator[SupabaseFacts]:
 def _table(watch: PostgresWatch, dataset: Dataset) -> TableFacts:
     relation = f"{dataset.namespace}.{dataset.relation}"
     oldest: datetime | None = None
-    problem = ""
+    problem: Statement | None = None
     try:
         oldest = watch.oldest_row(dataset)
     except ArchiverError as error:
-        problem = error.message
+        problem = failure_of(error)
     return TableFacts(
         relation=relation,
         promise=dataset.source_retention,

@@ -45,6 +45,7 @@ from archiver.model.findings import (
     Verdict,
     rows_kept,
 )
+from archiver.model.looks import Fix, Force, Look, Promise, Seen, Setting
 from archiver.model.statements import Code, Given, Statement
 from archiver.model.values import (
     DATED_MAX,
@@ -104,13 +105,17 @@ __all__ = [
     "Exported",
     "Failure",
     "Finding",
+    "Fix",
+    "Force",
     "Given",
     "HoldPlaced",
     "HoldReleased",
     "Initialised",
+    "Look",
     "Observed",
     "PartsRemoved",
     "PolicyAction",
+    "Promise",
     "PurgeIntended",
     "Purged",
     "QuarantineReleased",
@@ -122,7 +127,9 @@ __all__ = [
     "RunEnded",
     "SchemaChanged",
     "ScrubCount",
+    "Seen",
     "Segment",
+    "Setting",
     "Skip",
     "Slot",
     "SlotShare",

@@ -35,22 +35,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One statement of a check about one subject, in words for a person.
+    """What a check says about one subject, as statements.
 
     Attributes:
         check: Stable name for machines: ``prometheus.retention.observed``.
         subject: What it is about: a URL without credentials, a path, a table.
-        fix: The next step for a person; empty when the verdict is ok.
+        fix: The next steps for a person; empty when the verdict is ok.
     """
 
     check: str
     subject: str
-    promised: str
-    configured: str
-    in_force: str
-    observed: str
+    promised: tuple[Statement, ...] = ()
+    configured: tuple[Statement, ...] = ()
+    in_force: tuple[Statement, ...] = ()
+    observed: tuple[Statement, ...] = ()
     verdict: Verdict
-    fix: str = ""
+    fix: tuple[Statement, ...] = ()
 
 
 class StepOutcome(StrEnum):

@@ -556,7 +556,7 @@ def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
         rows.append((cells(words.statement(Copy.LOCK())), cells(_end(of.locked_until, words))))
     if of.rule is not None and of.rule.source == "loki" and not _deletes_files(of):
         findings = report.facts.stack.findings if report.facts.stack else ()
-        delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), "")
+        delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), ())
         told = cells(words.t("residual.loki.delay", delay=delay)) if delay else (
             Cell(words.t("gap.not_recorded"), "warn"),
         )  # fmt: skip
@@ -895,8 +895,8 @@ def _stack(report: Report, words: Words) -> Section:
             cells(words.t(f"finding.{one.verdict}"), tone=TONES[one.verdict]),
             (Cell(words.check(one.check)), Cell(one.subject, "muted", english=True)),
             *(
-                (Cell(words.original(text), english=True) if text else Cell(words.t("none")),)
-                for text in (one.promised, one.configured, one.in_force, one.observed)
+                (Cell(words.statements(said) or words.t("none")),)
+                for said in (one.promised, one.configured, one.in_force, one.observed)
             ),
         )
         for one in sorted(stack.findings, key=lambda one: order.index(one.verdict))

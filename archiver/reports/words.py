@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
-from archiver.model import RowsKept
+from archiver.model import RowsKept, Statement
 from archiver.reports.catalogue import CATALOGUE
 from archiver.reports.model import Fact
 from archiver.reports.period import LOCAL_ZONE, Period, instant_of
@@ -41,6 +41,8 @@ class Words(Language):
             return self.t("none")
         if isinstance(value, str) and (instant := instant_of(value)) is not None and not name.endswith("_clock"):
             return self.instant(instant)
+        if isinstance(value, tuple) and value and isinstance(value[0], Statement):
+            return self.statements(value)
         return Language.fact(self, name, value)
 
     def name(self, fact: str, text: str) -> str:
@@ -92,10 +94,6 @@ class Words(Language):
         if period.kind == "month":
             return f"{period.since.month:02d}/{period.since.year}" if self.language == "de" else period.label
         return self.day(period.since.date()) if period.kind == "day" else self.bounds(period)
-
-    def original(self, text: str) -> str:
-        """A text that nobody translated, marked as such."""
-        return f"„{text}“" if self.language == "de" and text else text
 
     def step(self, name: str) -> str:
         """A step of a run."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Fix, Force, Look, Promise, Setting, Statement, Verdict
 from archiver.stack import prometheus
-from archiver.stack.composefile import LOOK_AT_RESOLVED, Service, host_path, read, read_document
+from archiver.stack.composefile import Service, host_path, read, read_document
 from archiver.stack.loki import Answers as LokiAnswers
 from archiver.stack.prometheus import Answers as PrometheusAnswers
 from archiver.stack.targets import ComposeTarget
 from archiver.stack.web import at
-from archiver.stack.words import Unknown, parse_duration, setting, span
+from archiver.stack.words import Unknown, parse_duration, setting
 
 PROMETHEUS_FLAGS = ("storage.tsdb.retention.time", "storage.tsdb.retention.size", "storage.tsdb.retention")
 LOKI_PATHS = (
@@ -57,10 +57,8 @@ def judge(target: ComposeTarget, services: tuple[Service, ...] | Unknown, runnin
         elif service.kind == "alertmanager":
             findings.append(_alertmanager(target, service))
     if not findings:
-        names = ", ".join(one.name for one in services)
-        why = Unknown(
-            f"no Prometheus, Loki or Alertmanager among its services ({names})", "name the stack's compose file"
-        )
+        names = tuple(one.name for one in services)
+        why = Unknown(Look.NOT_THE_STACK(names=names), Fix.NAME_STACK_FILE())
         findings.append(_cannot_tell(target, "compose.file", "", why))
     return (*findings, *_unbounded(target, services))
 
@@ -72,7 +70,7 @@ def alertmanager_flag(services: tuple[Service, ...] | Unknown) -> str | Unknown 
     for service in services:
         if service.kind == "alertmanager":
             return service.flags.get("data.retention")
-    return Unknown("the compose file has no Alertmanager", "name the compose file that starts it")
+    return Unknown(Look.NO_ALERTMANAGER(), Fix.NAME_COMPOSE())
 
 
 def _finding(
@@ -81,27 +79,27 @@ def _finding(
     service: str,
     verdict: Verdict,
     *,
-    configured: str = "",
-    in_force: str = "",
-    observed: str = "",
-    promised: str = "",
-    fix: str = "",
+    configured: tuple[Statement, ...] = (),
+    in_force: tuple[Statement, ...] = (),
+    observed: tuple[Statement, ...] = (),
+    promised: Statement | None = None,
+    fix: Statement,
 ) -> Finding:
     return Finding(
         check=check_name,
         subject=f"{target.file}{service and ' ' + service}",
-        promised=promised or span(target.promise),
+        promised=(promised or Promise.AGE(limit_s=target.promise),),
         configured=configured,
         in_force=in_force,
         observed=observed,
         verdict=verdict,
-        fix="" if verdict is Verdict.OK else fix,
+        fix=() if verdict is Verdict.OK else (fix,),
     )
 
 
 def _cannot_tell(target: ComposeTarget, check_name: str, service: str, why: Unknown) -> Finding:
     return _finding(
-        target, check_name, service, Verdict.CANNOT_TELL, observed=why.reason, fix=why.fix or LOOK_AT_RESOLVED
+        target, check_name, service, Verdict.CANNOT_TELL, observed=(why.reason,), fix=why.fix or Fix.RESOLVED()
     )
 
 
@@ -124,18 +122,16 @@ def _prometheus_setting(target: ComposeTarget, service: Service) -> Finding:
     if isinstance(written, Unknown):
         return _cannot_tell(target, name, service.name, written)
     too_long = written.time is None or written.time > target.promise
-    shortest = prometheus.setting_within(target.promise)
-    hint = f" ({setting(shortest)}: then no sample outlives the promise)" if shortest else ""
     place = "storage.tsdb.retention.time: " if written.from_file else "--storage.tsdb.retention.time="
-    wanted = f"{place}{setting(target.promise)}{hint}"
+    wanted = f"{place}{setting(target.promise)}"
     return _finding(
         target,
         name,
         service.name,
         Verdict.BREACH if too_long else Verdict.OK,
-        configured=written.words,
-        in_force="no limit in time" if written.time is None else span(written.time),
-        fix=f"set {wanted}, then `docker compose up -d {service.name}`",
+        configured=written.statements,
+        in_force=(Force.NO_LIMIT() if written.time is None else Force.AT_MOST(limit_s=written.time),),
+        fix=Fix.SET_AND_UP(setting=wanted, service=service.name),
     )
 
 
@@ -146,7 +142,7 @@ def _prometheus_drift(target: ComposeTarget, service: Service, running: Promethe
     for flag in PROMETHEUS_FLAGS:
         written, runs = service.flags.get(flag, ""), running.flags.get(flag, "")
         if _normal(written) != _normal(runs):
-            differences.append((f"--{flag}={written or '(unset)'}", f"--{flag}={runs}"))
+            differences.append((f"--{flag}={written}", f"--{flag}={runs}"))
     yield from _drift(target, service, differences, str(running.version))
 
 
@@ -172,10 +168,10 @@ def _drift(
         f"compose.{service.kind}.drift",
         service.name,
         Verdict.BREACH if shown else Verdict.OK,
-        promised="what the file says is what runs",
-        configured=", ".join(one for one, _ in shown),
-        in_force=", ".join(other for _, other in shown) or "the same",
-        fix=f"`docker compose up -d --force-recreate {service.name}`, or correct the file",
+        promised=Promise.FILE_RUNS(),
+        configured=tuple(Setting.WRITTEN(setting=one) for one, _ in shown),
+        in_force=tuple(Force.RUNS(setting=other) for _, other in shown) or (Force.SAME(),),
+        fix=Fix.RECREATE(service=service.name),
     )
 
 
@@ -183,15 +179,13 @@ def _loki(target: ComposeTarget, service: Service, running: LokiAnswers | None) 
     name = "compose.loki.retention"
     file = _mounted(service, "config.file")
     if not isinstance(file, Mapping):
-        why = file or Unknown("its configuration file is not mounted from a path on this host", LOOK_AT_RESOLVED)
+        why = file or Unknown(Look.NOT_MOUNTED(), Fix.RESOLVED())
         yield _cannot_tell(target, name, service.name, why)
         return
     values = {path: _loki_value(service, file, path) for path in LOKI_PATHS}
     variable = next((path for path, one in values.items() if isinstance(one, str) and "${" in one), None)
     if variable is not None:
-        why = Unknown(
-            f"{'.'.join(variable)} is taken from the container's environment", "write the value into the file"
-        )
+        why = Unknown(Look.FROM_ENVIRONMENT(setting=".".join(variable)), Fix.INTO_FILE())
         yield _cannot_tell(target, name, service.name, why)
         return
     wrong = []
@@ -203,7 +197,8 @@ def _loki(target: ComposeTarget, service: Service, running: LokiAnswers | None) 
     try:
         kept = timedelta(0) if period is None else parse_duration(str(period))
     except ValueError:
-        yield _cannot_tell(target, name, service.name, Unknown(f"retention_period {period!r} cannot be read"))
+        why = Unknown(Look.UNREADABLE(setting="retention_period", value=str(period)))
+        yield _cannot_tell(target, name, service.name, why)
         return
     if not kept or kept > target.promise:
         wrong.append(f"limits_config.retention_period: {setting(target.promise)}")
@@ -213,8 +208,8 @@ def _loki(target: ComposeTarget, service: Service, running: LokiAnswers | None) 
         name,
         service.name,
         Verdict.BREACH if wrong else Verdict.OK,
-        configured=shown,
-        fix=f"set {', '.join(wrong)}; then `docker compose up -d --force-recreate {service.name}`",
+        configured=(Setting.WRITTEN(setting=shown),),
+        fix=Fix.SET_AND_RECREATE(setting=", ".join(wrong), service=service.name),
     )
     if running is not None and not isinstance(running.configuration, Unknown):
         differences = [
@@ -239,16 +234,20 @@ def _alertmanager(target: ComposeTarget, service: Service) -> Finding:
     try:
         kept = timedelta(hours=120) if written is None else parse_duration(written)
     except ValueError:
-        why = Unknown(f"--data.retention={written} cannot be read", "correct the flag")
+        why = Unknown(Look.UNREADABLE(setting="--data.retention", value=str(written)), Fix.FLAG())
         return _cannot_tell(target, "compose.alertmanager.retention", service.name, why)
     return _finding(
         target,
         "compose.alertmanager.retention",
         service.name,
         Verdict.OK if kept <= target.promise else Verdict.BREACH,
-        configured="no flag: the default, 120h" if written is None else f"--data.retention={written}",
-        in_force=span(kept),
-        fix=f"set --data.retention to {setting(target.promise)} or less",
+        configured=(
+            Setting.DEFAULT(value="120h")
+            if written is None
+            else Setting.WRITTEN(setting=f"--data.retention={written}"),
+        ),
+        in_force=(Force.AT_MOST(limit_s=kept),),
+        fix=Fix.DATA_RETENTION(value=setting(target.promise)),
     )
 
 
@@ -261,7 +260,7 @@ def _unbounded(target: ComposeTarget, services: tuple[Service, ...]) -> Iterator
             "compose.output",
             ", ".join(names),
             Verdict.CANNOT_TELL,
-            configured="no logging.options.max-size",
-            in_force="unless the Docker daemon's own default bounds it, what a container prints is kept while it lives",
-            fix="set logging: {driver: json-file, options: {max-size: 10m, max-file: '3'}}",
+            configured=(Setting.OUTPUT(),),
+            in_force=(Force.OUTPUT_KEPT(),),
+            fix=Fix.LOGGING(),
         )

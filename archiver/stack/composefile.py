@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from archiver.model import Fix, Look, Statement
 from archiver.stack.web import at, parse_yaml
-from archiver.stack.words import Unknown
+from archiver.stack.words import Unknown, error_name
 
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
-LOOK_AT_RESOLVED: Final = "name a file with the output of `docker compose config` instead"
 
 FLAGS_NEEDED: Final = frozenset(
     {
@@ -46,6 +46,10 @@ _DEFAULT_NAMES: Final = frozenset(name.replace(".override", "") for name in _OVE
 
 class _NotHere(Exception):
     """A value that is needed takes something that only compose does. Caught in this module; never leaves it."""
+
+    def __init__(self, why: Statement) -> None:
+        super().__init__(why.code)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +88,13 @@ def read(path: Path) -> tuple[Service, ...] | Unknown:
     if isinstance(document, Unknown):
         return document
     if document.get("include"):
-        return Unknown(f"{path}: include is not followed here", LOOK_AT_RESOLVED)
+        return Unknown(Look.INCLUDE(path=str(path)), Fix.RESOLVED())
     override = next((path.with_name(name) for name in _OVERRIDES if path.with_name(name).exists()), None)
     if override is not None and path.name in _DEFAULT_NAMES:
-        return Unknown(f"{path}: compose merges {override.name} into it", LOOK_AT_RESOLVED)
+        return Unknown(Look.OVERRIDE(path=str(path), name=override.name), Fix.RESOLVED())
     written = document.get("services") or {}
     if not isinstance(written, Mapping) or not all(isinstance(service, Mapping) for service in written.values()):
-        return Unknown(f"{path}: services, or one of them, is no mapping")
+        return Unknown(Look.SERVICES(path=str(path)))
     services: list[Service] = []
     for name, service in written.items():
         try:
@@ -98,9 +102,10 @@ def read(path: Path) -> tuple[Service, ...] | Unknown:
         except _NotHere as problem:
             # Only a service that matters is worth a doubt: a missing password of another one changes nothing here.
             if _may_matter(str(name), service):
-                return Unknown(f"{path}, service {name}: {problem}", LOOK_AT_RESOLVED)
+                why = Look.SERVICE(path=str(path), name=str(name), why=problem.why)
+                return Unknown(why, Fix.RESOLVED())
             services.append(_other_service(str(name), service))
-    return tuple(services) or Unknown(f"{path}: no service is defined", "name the compose file of the stack")
+    return tuple(services) or Unknown(Look.NO_SERVICE(), Fix.NAME_STACK_FILE())
 
 
 def read_document(path: Path) -> Mapping[str, Any] | Unknown:
@@ -109,11 +114,11 @@ def read_document(path: Path) -> Mapping[str, Any] | Unknown:
         with path.open("rb") as file:
             text = file.read(FILE_BYTES_MAX + 1)
     except OSError as exc:
-        return Unknown(f"{path}: {exc.strerror or type(exc).__name__}", "name the compose file, readable by archiver")
+        return Unknown(Look.NO_FILE(path=str(path), error=error_name(exc)), Fix.NAME_READABLE())
     if len(text) > FILE_BYTES_MAX:
-        return Unknown(f"{path}: larger than {FILE_BYTES_MAX // 2**20} MiB")
+        return Unknown(Look.FILE_TOO_LARGE(path=str(path), most_bytes=FILE_BYTES_MAX))
     document = parse_yaml(text.decode(errors="replace"), str(path))
-    return Unknown(document.reason, LOOK_AT_RESOLVED) if isinstance(document, Unknown) else document
+    return Unknown(document.reason, Fix.RESOLVED()) if isinstance(document, Unknown) else document
 
 
 def host_path(service: Service, inside: str) -> Path | None:
@@ -133,12 +138,12 @@ def _may_matter(name: str, written: Mapping[str, Any]) -> bool:
 
 def _service(name: str, written: Mapping[str, Any], base: Path) -> Service:
     if "extends" in written:
-        raise _NotHere("extends is not followed here")
+        raise _NotHere(Look.EXTENDS())
     words = [word for key in ("entrypoint", "command") for word in _words(key, written.get(key))]
     flags = dict(_flags(words))
     return Service(
         name=name,
-        image=_value(written.get("image"), "its image"),
+        image=_value(written.get("image"), "image"),
         flags=flags,
         mounts=dict(_mounts(written.get("volumes"), base, flags.get("config.file"))),
         is_log_bounded=_is_log_bounded(written),
@@ -168,7 +173,7 @@ def _value(raw: Any, what: str) -> str:
     """A value without variables. A dollar sign that is meant as such is written twice, by people and by compose."""
     text = _text(raw)
     if _holds_variable(text):
-        raise _NotHere(f"{what} holds a variable, {text!a:.80}")
+        raise _NotHere(Look.VARIABLE(setting=what))
     return text.replace("$$", "$")
 
 
@@ -178,20 +183,20 @@ def _words(key: str, raw: Any) -> list[str]:
     try:
         return shlex.split(_text(raw))
     except ValueError:
-        raise _NotHere(f"its {key} cannot be split into words") from None
+        raise _NotHere(Look.NO_WORDS(setting=key)) from None
 
 
 def _flags(words: list[str]) -> Iterator[tuple[str, str]]:
     """Flags as kingpin and Go read them: one dash or two, ``=value`` or the next word; the last one counts."""
     for position, word in enumerate(words):
         if word.startswith("$") and not word.startswith("$$"):
-            raise _NotHere(f"a word of its command is a variable, {word!a:.80}")
+            raise _NotHere(Look.VARIABLE(setting="command"))
         if not word.startswith("-"):
             continue
         name, equals, text = word.lstrip("-").partition("=")
         following = words[position + 1] if position + 1 < len(words) else "-"
         value = text if equals else "true" if following.startswith("-") else following
-        name = _value(name, "the name of a flag")
+        name = _value(name, "command")
         yield name, _value(value, f"--{name}") if name in FLAGS_NEEDED else value
 
 
@@ -204,7 +209,7 @@ def _mounts(volumes: Any, base: Path, configuration: str | None) -> Iterator[tup
         target = target.rstrip("/") or "/"
         if _holds_variable(source + target):
             if _holds_variable(target) or (configuration is not None and _is_below(configuration, target)):
-                raise _NotHere(f"the mount of its configuration file holds a variable, {str(volume)!a:.80}")
+                raise _NotHere(Look.VARIABLE(setting="volumes"))
             continue
         yield target.replace("$$", "$"), base / Path(source.replace("$$", "$")).expanduser()
 

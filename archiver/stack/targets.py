@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from archiver.contracts import CronJob, LifecycleRule
-from archiver.model import SOURCE_RETENTION
+from archiver.model import SOURCE_RETENTION, Statement
 from archiver.stack.settings import (
     AccessSettings,
     AlertmanagerCheckSettings,
@@ -92,7 +92,7 @@ class BucketFacts:
         location: For a person; no credentials.
         prefix: Of our keys in the bucket, without a slash at either end.
         holds_archive: Off: Loki's chunks, which a lifecycle rule may delete, because no ledger names them.
-        problem: Why it could not be asked at all; then nothing else is known. Empty: it was.
+        problem: Why it could not be asked at all; then nothing else is known. None: it was.
         promise: How long a deleted object may live on as an old version.
         archive_retention: The longest that any dataset may be held. None: not chosen yet.
         versioning: Whether an overwritten or deleted object stays as an old version (a suspended one counts as on
@@ -104,7 +104,7 @@ class BucketFacts:
     location: str
     prefix: str = ""
     holds_archive: bool = True
-    problem: str = ""
+    problem: Statement | None = None
     promise: timedelta = SOURCE_RETENTION
     archive_retention: timedelta | None = None
     versioning: bool | None = None
@@ -122,14 +122,14 @@ class TableFacts:
         promise: None: its rows are never purged.
         window: Rows are purged when their whole window is old enough.
         oldest: None: no row has a time.
-        problem: Why there is no answer, or none that may be believed (row level security hides rows). Empty: there is.
+        problem: Why there is no answer, or none that may be believed (row level security hides rows). None: there is.
     """
 
     relation: str
     promise: timedelta | None = SOURCE_RETENTION
     window: timedelta = timedelta(days=1)
     oldest: datetime | None = None
-    problem: str = ""
+    problem: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ class SupabaseFacts:
 
     Attributes:
         location: For a person; no credentials.
-        problem: Why the database could not be asked at all. Empty: it was.
+        problem: Why the database could not be asked at all. None: it was.
         promise: How long a deleted row may live on in a backup.
         jobs: None: they could not be read. Empty: pg_cron has none, or is not there.
         plan: ``free``, ``pro``, ``team`` or ``enterprise``; empty: not said. No database tells it.
@@ -146,7 +146,7 @@ class SupabaseFacts:
     """
 
     location: str
-    problem: str = ""
+    problem: Statement | None = None
     promise: timedelta = SOURCE_RETENTION
     jobs: tuple[CronJob, ...] | None = None
     tables: tuple[TableFacts, ...] = ()

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from archiver.model import Statement
+from archiver.words.fixes import FIXES
+from archiver.words.found import FOUND
 from archiver.words.language import Language, LanguageCode
+from archiver.words.looks import LOOKS
 from archiver.words.message import Message
 from archiver.words.reasons import REASONS
 
-STATEMENTS: Final[Mapping[str, Message]] = {**REASONS}
+STATEMENTS: Final[Mapping[str, Message]] = {**REASONS, **LOOKS, **FOUND, **FIXES}
 """By code. A test holds it together with the codes: none missing, none left over, and each with exactly its facts."""
 
 ENGLISH: Final = Language("en", STATEMENTS)

@@ -10,7 +10,7 @@ from archiver.cli.views.console import Output, count_text, size_text
 from archiver.cli.views.statements import counted, told
 from archiver.model import Finding, Statement, Verdict
 from archiver.operations.logs.purge import BROKEN, DueChunk, LokiPurgePlan, LokiPurgeReceipt
-from archiver.words import english
+from archiver.words import english, english_list
 
 NAMED_MAX = 20
 """So many chunks are named one by one; --json names all."""
@@ -58,9 +58,9 @@ def loki_purge_plan(
     _tell(output, plan, execute=execute)
     for finding in findings:
         if finding.verdict is not Verdict.OK:
-            output.answer(f"{plan.dataset}: {finding.subject}: {finding.observed}; {finding.fix}")
+            output.answer(f"{plan.dataset}: {finding.subject}: {english_list((*finding.observed, *finding.fix))}")
         else:
-            output.say(f"{plan.dataset}: {finding.subject}: {finding.observed}")
+            output.say(f"{plan.dataset}: {finding.subject}: {english_list(finding.observed)}")
     if plan.going:
         size = size_text(sum(one.ref.size_bytes for one in plan.going))
         chunks = count_text(len(plan.going), "chunk")

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from archiver.cli.views.console import Output, count_text
 from archiver.model import Finding, Verdict
+from archiver.words import english_list
 
 STYLES = {Verdict.OK: "green", Verdict.BREACH: "bold red", Verdict.CANNOT_TELL: "yellow"}
 WORDS = {Verdict.OK: "ok", Verdict.BREACH: "BREACH", Verdict.CANNOT_TELL: "cannot tell"}
@@ -56,9 +57,9 @@ def _block(one: Finding) -> Text:
         ("observed", one.observed),
         ("fix", one.fix),
     )
-    for label, value in lines:
-        if value:
-            shown.append(f"\n  {label:<{LABEL_WIDTH - 2}}{value}", "bold" if label == "fix" else "")
+    for label, said in lines:
+        if said:
+            shown.append(f"\n  {label:<{LABEL_WIDTH - 2}}{english_list(said)}", "bold" if label == "fix" else "")
     return shown
 
 
