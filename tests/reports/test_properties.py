@@ -164,7 +164,7 @@ LOOSE: st.SearchStrategy[Event] = st.one_of(
     st.builds(HoldPlaced, hold=st.sampled_from("xy"), dataset=st.none() | NAMES, since=st.none() | TIMES, until=st.none() | TIMES, subject=st.none() | WORDS, reason=WORDS, reference=WORDS, review_on=TIMES),
     st.builds(HoldReleased, hold=st.sampled_from("xy"), reason=WORDS),
     st.builds(RunEnded, command=st.just("nightly") | WORDS, started_at=TIMES, exit_status=st.integers(-1, 300), steps=st.lists(STEPS, max_size=2).map(tuple), observed=st.lists(SEEN, max_size=3).map(tuple)),
-    st.builds(StackChecked, promised_s=COUNTS, findings=st.lists(st.builds(Finding, check=WORDS, subject=WORDS, promised=WORDS, configured=WORDS, in_force=WORDS, observed=WORDS, verdict=st.sampled_from(Verdict), fix=WORDS), max_size=3).map(tuple)),
+    st.builds(StackChecked, promised_s=COUNTS, findings=st.lists(st.builds(Finding, check=WORDS, subject=WORDS, observed=st.lists(REASONS, max_size=2).map(tuple), verdict=st.sampled_from(Verdict), fix=st.lists(REASONS, max_size=2).map(tuple)), max_size=3).map(tuple)),
     st.builds(SchemaChanged, dataset=NAMES, version=COUNTS, schema=WORDS, columns=st.lists(st.builds(Column, name=WORDS, source_type=WORDS, archive_type=WORDS), max_size=3).map(tuple), time_column=WORDS, key_columns=st.just(()), accepted=st.booleans()),
     st.builds(ChunksGone, dataset=NAMES, list=st.builds(chunk_list, WORDS, COUNTS), cause=st.sampled_from(["lost", "deletion"])),
     st.builds(ChunksWaiting, dataset=NAMES, list=st.none(), reasons=st.lists(st.builds(ChunkShare, reason=REASONS, chunks=COUNTS), max_size=2).map(tuple)),

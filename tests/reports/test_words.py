@@ -41,9 +41,11 @@ def test_a_german_report_has_no_english_sentence_of_the_catalogue() -> None:
     assert {one for one in sentences if f">{one}<" in text} == set()
 
 
-def test_what_nobody_translated_is_quoted_as_english() -> None:
+def test_a_german_report_says_findings_and_their_fix_in_german() -> None:
     text = files()["archiver-report-2026-11.de.html"].decode()
-    assert "set it to 30d" in text
+    assert "mit --storage.tsdb.retention.time=30d starten; ältere Blöcke werden dann von selbst gelöscht" in text
+    assert "compose.yaml ist nicht lesbar (ENOENT)" in text
+    assert 'lang="en"' not in text
 
 
 @pytest.mark.parametrize("text", ["gesperrt bis 24.12.2026", "15 Chunk-Dateien", "Löschung ausgesetzt (2026-17)"])

@@ -14,6 +14,7 @@ from archiver.stack.compose import Running, alertmanager_flag, check
 from archiver.stack.composefile import FLAGS_NEEDED, read
 from archiver.stack.targets import AlertmanagerTarget, ComposeTarget, LokiTarget, PrometheusTarget
 from archiver.stack.words import Unknown
+from archiver.words import english_list
 from tests.stack.answers import NOW, Answer, client, healthy, of, recorded, verdicts, well_formed
 from tests.support import monitoring
 
@@ -87,7 +88,7 @@ def test_a_mounted_configuration_file_replaces_the_flag(tmp_path: Path) -> None:
     service = prometheus_service("--storage.tsdb.retention.time=30d", volumes=["./prometheus:/etc/prometheus:ro"])
     finding = of(look(write(tmp_path, {"prometheus": service})), "compose.prometheus.retention")
     assert finding.verdict is BREACH
-    assert finding.fix.startswith("set storage.tsdb.retention.time: 30d")
+    assert english_list(finding.fix).startswith("set storage.tsdb.retention.time: 30d")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_what_compose_itself_prints(stack: Path, tmp_path: Path) -> None:
     printed = tmp_path / "resolved.yml"
     printed.write_text(done.stdout)
     findings = look(printed)
-    assert of(findings, "compose.prometheus.retention").configured == "--storage.tsdb.retention.time=90d"
+    assert english_list(of(findings, "compose.prometheus.retention").configured) == "--storage.tsdb.retention.time=90d"
     assert of(findings, "compose.loki.retention").verdict is OK
     assert of(findings, "compose.alertmanager.retention").verdict is OK
 
@@ -231,7 +232,7 @@ def test_a_variable_matters_where_the_configuration_file_lies(tmp_path: Path, vo
 def test_an_override_file_beside_it_is_a_doubt(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, {"prometheus": prometheus_service()})
     (tmp_path / name).write_text("services: {}")
-    assert name in of(look(path), "compose.file").observed
+    assert name in english_list(of(look(path), "compose.file").observed)
     (printed := tmp_path / "resolved.yml").write_text(path.read_text())
     assert of(look(printed), "compose.prometheus.retention").verdict is OK
 

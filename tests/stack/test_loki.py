@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from archiver.model import Verdict
-from archiver.stack.loki import COMPACTOR_METRIC, ChunkName, check, parse_chunk_path
+from archiver.stack.loki import COMPACTOR_METRIC, check
+from archiver.stack.loki_disk import ChunkName, parse_chunk_path
 from archiver.stack.targets import LokiTarget
+from archiver.words import english_list
 from tests.stack.answers import NOW, Answer, changed, client, healthy, of, recorded, streams, verdicts, well_formed
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:
 def test_a_healthy_loki_is_ok() -> None:
     findings = ask(healthy())
     assert set(verdicts(findings).values()) == {OK}, findings
-    assert "30 d and 4 h" in of(findings, "loki.retention.period").in_force
+    assert "30 d and 4 h" in english_list(of(findings, "loki.retention.period").in_force)
 
 
 def test_recorded_with_an_override_of_90_days() -> None:
@@ -55,7 +57,7 @@ def test_recorded_with_retention_off() -> None:
     """A period that nobody applies is a wish."""
     findings = ask({**recorded("loki-3.7.6-retention-off"), **streams(None)})
     assert of(findings, "loki.retention.enabled").verdict is BREACH
-    assert "404" in of(findings, "loki.retention.enabled").in_force
+    assert "404" in english_list(of(findings, "loki.retention.enabled").in_force)
     assert of(findings, "loki.retention.period").verdict is BREACH
 
 
@@ -112,7 +114,7 @@ def test_deletion_on_request_may_be_off_while_retention_is_on() -> None:
     denied = (403, "deletion is not available for this tenant")
     finding = of(ask({**healthy(), "/loki/api/v1/delete": denied}), "loki.retention.enabled")
     assert finding.verdict is OK
-    assert "deletion_mode" in finding.in_force
+    assert "deletion_mode" in english_list(finding.in_force)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_without_tenants_a_loki_of_several_says_so() -> None:
     findings = ask({**healthy(), "/loki/api/v1/labels": (401, "no org id")})
     finding = of(findings, "loki.oldest_line")
     assert finding.verdict is CANNOT_TELL
-    assert finding.fix == "name the tenants to ask for"
+    assert english_list(finding.fix) == "name the tenants to ask for"
 
 
 @pytest.mark.parametrize("path", ["/config", "/loki/api/v1/labels", "/loki/api/v1/query_range", "/metrics"])
@@ -236,7 +238,7 @@ def test_chunk_files_older_than_promised(tmp_path: Path) -> None:
     (tmp_path / "index" / "whatever.gz").write_bytes(b"x")
     finding = of(ask(healthy(), chunk_directory=tmp_path), "loki.chunk_files")
     assert finding.verdict is BREACH
-    assert re.search(r"3 chunk files, 1 of them older", finding.observed)
+    assert re.search(r"3 chunk files; 1 of them older", english_list(finding.observed))
 
     late = next(one for one in tmp_path.rglob("*") if one.is_file() and one.parent.name == "2abc")
     late.unlink()

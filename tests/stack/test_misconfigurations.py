@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from archiver.contracts import CronJob, LifecycleRule
-from archiver.model import Verdict
+from archiver.model import Failure, Verdict
 from archiver.stack.check import check_stack, exit_status
 from archiver.stack.loki import COMPACTOR_METRIC
 from archiver.stack.targets import (
@@ -34,6 +34,7 @@ from archiver.stack.targets import (
     SupabaseFacts,
     TableFacts,
 )
+from archiver.words import english_list
 from tests.stack.answers import (
     NOW,
     Answer,
@@ -482,7 +483,7 @@ ROWS: dict[str, tuple[Callable[[Stack], None], str, Verdict]] = {
     "store: a lock longer than the retention": (target("buckets", lock_period=999 * DAY), "store.lock", BREACH),
     "store: public": (target("buckets", public=True), "store.public", BREACH),
     "store: it does not tell": (target("buckets", versioning=None), "store.versions", CANNOT_TELL),
-    "store: away": (target("buckets", problem="cannot be reached"), "store.reachable", CANNOT_TELL),
+    "store: away": (target("buckets", problem=Failure.TRANSIENT()), "store.reachable", CANNOT_TELL),
     # Supabase
     "supabase: a job deletes archived rows": (cron("delete from app_audit_log"), "supabase.jobs", BREACH),
     "supabase: a job copies archived rows": (
@@ -497,7 +498,7 @@ ROWS: dict[str, tuple[Callable[[Stack], None], str, Verdict]] = {
         BREACH,
     ),
     "supabase: rows that may be hidden": (
-        target("supabase", tables=(TableFacts(relation="public.app_audit_log", problem="row level security"),)),
+        target("supabase", tables=(TableFacts(relation="public.app_audit_log", problem=Failure.ACCESS()),)),
         "supabase.oldest_row",
         CANNOT_TELL,
     ),
@@ -507,7 +508,7 @@ ROWS: dict[str, tuple[Callable[[Stack], None], str, Verdict]] = {
         BREACH,
     ),
     "supabase: a plan that nobody said": (target("supabase", plan=""), "supabase.backups", CANNOT_TELL),
-    "supabase: away": (target("supabase", problem="cannot be reached"), "supabase.reachable", CANNOT_TELL),
+    "supabase: away": (target("supabase", problem=Failure.TRANSIENT()), "supabase.reachable", CANNOT_TELL),
 }
 
 
@@ -551,7 +552,7 @@ def test_a_part_that_breaks_is_a_finding_and_stops_nothing(stack: Stack, kind: s
     findings = stack.look()
     (broken,) = (one for one in findings if one.check == f"{kind}.check")
     assert (broken.verdict, broken.subject) == (CANNOT_TELL, f"http://{kind}")
-    assert "RuntimeError" in broken.observed
+    assert "RuntimeError" in english_list(broken.observed)
     assert "geheim" not in repr(broken)
     assert healthy_checks - {one.check for one in findings} <= {f"compose.{kind}.drift"}
 

@@ -31,12 +31,16 @@ from archiver.model import (
     Exported,
     Failure,
     Finding,
+    Fix,
+    Force,
     HoldPlaced,
     HoldReleased,
     Initialised,
+    Look,
     Observed,
     PartsRemoved,
     PolicyAction,
+    Promise,
     Purged,
     PurgeIntended,
     QuarantineReleased,
@@ -48,12 +52,15 @@ from archiver.model import (
     RunEnded,
     SchemaChanged,
     ScrubCount,
+    Seen,
     Segment,
+    Setting,
     Skip,
     Slot,
     SlotShare,
     SourceState,
     StackChecked,
+    Statement,
     StepOutcome,
     StepResult,
     SweepIntended,
@@ -206,17 +213,17 @@ def chunk_list(name: str, chunks: int) -> ChunkList:
     )
 
 
-def finding(check: str, verdict: Verdict, observed: str = "") -> Finding:
+def finding(check: str, verdict: Verdict, observed: Statement | None = None) -> Finding:
     """One statement about a Prometheus or a Loki."""
     return Finding(
         check=check,
         subject="http://127.0.0.1:9090",
-        promised="30 d",
-        configured="--storage.tsdb.retention.time=30d",
-        in_force="at most 30 d and 4 h",
-        observed=observed or "oldest sample 29.8 d old",
+        promised=(Promise.AGE(limit_s=RETENTION_S),),
+        configured=(Setting.WRITTEN(setting="--storage.tsdb.retention.time=30d"),),
+        in_force=(Force.AT_MOST_AND(limit_s=RETENTION_S, delay_s=14_400),),
+        observed=(observed or Seen.OLDEST_SAMPLE(age_s=2_574_720, oldest_at=BEGIN),),
         verdict=verdict,
-        fix="" if verdict is Verdict.OK else "set it to 30d",
+        fix=() if verdict is Verdict.OK else (Fix.START_WITH(value="30d"), Fix.BLOCKS_GO()),
     )
 
 
@@ -437,9 +444,13 @@ def _checked(at: datetime) -> StackChecked:
     return StackChecked(
         promised_s=RETENTION_S,
         findings=(
-            finding("prometheus.retention.setting", Verdict.BREACH if broken else Verdict.OK, "96 d" if broken else ""),
+            finding(
+                "prometheus.retention.setting",
+                Verdict.BREACH if broken else Verdict.OK,
+                Seen.OLDEST_SAMPLE(age_s=96 * 86_400, oldest_at=BEGIN) if broken else None,
+            ),
             finding("loki.oldest_line", Verdict.OK),
-            finding("compose.file", Verdict.CANNOT_TELL, "the file is not there"),
+            finding("compose.file", Verdict.CANNOT_TELL, Look.NO_FILE(path="compose.yaml", error="ENOENT")),
         ),
     )
 

@@ -30,8 +30,7 @@ from tests.support.monitoring import ROOT
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 FINDING = Finding(
-    check="prometheus.retention.setting", subject="http://p", promised="30 d", configured="90d", in_force="90d",
-    observed="", verdict=Verdict.BREACH, fix="shorten it",
+    check="prometheus.retention.setting", subject="http://p", verdict=Verdict.BREACH,
 )  # fmt: skip
 
 

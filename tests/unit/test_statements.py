@@ -56,15 +56,21 @@ def test_the_words_of_a_code_use_exactly_its_facts() -> None:
     assert wrong == {}
 
 
+COUNTED = {
+    *("at_byte", "days", "percent", "exit_status", "rows", "status", "line", "labels", "times", "blocks", "chunks"),
+    *("files", "silences", "rotate", "maxage"),
+}
+
+
 def sample(name: str) -> Any:
     """A fact of the kind that its name states."""
     if name.endswith(("_at", "_clock")):
         return NOW
-    if name in ("columns", "references", "names"):
+    if name in ("columns", "references", "names", "checks", "errors", "plans"):
         return ("one", "two")
     if name in ("why", "reason"):
         return Skip.NEEDS(step="verify")
-    is_number = name.endswith(("_s", "_bytes", "_max")) or name in ("at_byte", "days", "percent", "exit_status", "rows")
+    is_number = name.endswith(("_s", "_bytes", "_max")) or name in COUNTED
     return 2 if is_number else "name"
 
 
@@ -129,8 +135,6 @@ def test_lengths_of_time_are_written_as_each_language_does(seconds: int, english
 TYPED = {
     # By a person, for the record: quoted as such.
     *("HoldPlaced.reason", "HoldPlaced.reference", "HoldReleased.reason", "QuarantineReleased.reason"),
-    # Until findings are codes as well.
-    *(f"Finding.{name}" for name in ("promised", "configured", "in_force", "observed", "fix")),
     # In the configuration.
     *("RulesStated.controller", "RulesStated.processor", "RulesStated.officer", "RulesStated.record"),
     *("DatasetRules.purpose", "DatasetRules.legal_basis", "DatasetRules.deletion_class"),
