@@ -893,7 +893,7 @@ def _stack(report: Report, words: Words) -> Section:
     rows: Rows = [
         (
             cells(words.t(f"finding.{one.verdict}"), tone=TONES[one.verdict]),
-            (Cell(words.check(one.check)), Cell(one.subject, "muted", english=True)),
+            (Cell(words.check(one.check)), Cell(one.subject, "muted")),
             *(
                 (Cell(words.statements(said) or words.t("none")),)
                 for said in (one.promised, one.configured, one.in_force, one.observed)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from archiver.contracts import CronJob, LifecycleRule
 from archiver.model import Failure, Verdict
@@ -88,7 +89,8 @@ class Stack:
     def spoil(self, kind: str, **changes: Any) -> None:
         """Change the only target of a kind."""
         (target,) = getattr(self.targets, kind)
-        self.targets = replace(self.targets, **{kind: (target.model_copy(update=changes),)})
+        changed = target.model_copy(update=changes) if isinstance(target, BaseModel) else replace(target, **changes)
+        self.targets = replace(self.targets, **{kind: (changed,)})
 
     def compose(self, change: Callable[[dict[str, Any]], Any]) -> None:
         path = self.directory / "docker-compose.yml"
