@@ -89,7 +89,9 @@ class Stack:
     def spoil(self, kind: str, **changes: Any) -> None:
         """Change the only target of a kind."""
         (target,) = getattr(self.targets, kind)
-        changed = target.model_copy(update=changes) if isinstance(target, BaseModel) else replace(target, **changes)
+        changed: Any = (
+            target.model_copy(update=changes) if isinstance(target, BaseModel) else replace(target, **changes)
+        )
         self.targets = replace(self.targets, **{kind: (changed,)})
 
     def compose(self, change: Callable[[dict[str, Any]], Any]) -> None:
