@@ -33,6 +33,9 @@ OTHERS_MAX: Final = 2
 Call = Callable[..., Mapping[str, Any]]
 """``S3Store._call``: an operation by its name and its arguments; errors are ours."""
 
+Pages = Callable[..., Iterator[Mapping[str, Any]]]
+"""``S3Store._pages``: the same for a listing, a page at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
@@ -63,7 +66,7 @@ Listing = list[tuple[list[str], dict[str, _Named]]]
 """Keys that one listing can be asked for, and what it names of them; those of which nothing is there are not in it."""
 
 
-def delete_in_bulk(call: Call, keys: Iterable[str], *, at_once: int) -> Bulk:
+def delete_in_bulk(call: Call, pages: Pages, keys: Iterable[str], *, at_once: int) -> Bulk:
     """Delete what can be deleted in bulk.
 
     Args:
@@ -71,7 +74,7 @@ def delete_in_bulk(call: Call, keys: Iterable[str], *, at_once: int) -> Bulk:
     """
     bulk = Bulk()
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="delete") as pool:
-        listing = _list(call, pool, list(_groups(keys)), bulk)
+        listing = _list(pages, pool, list(_groups(keys)), bulk)
         named = {key: one for _, found in listing for key, one in found.items()}
         going = [(key, version) for key, one in named.items() for version in one.versions]
         _delete(call, pool, going, bulk, stay := set[str]())
@@ -79,7 +82,7 @@ def delete_in_bulk(call: Call, keys: Iterable[str], *, at_once: int) -> Bulk:
         hidden = [(key, marker) for key, one in named.items() if key not in stay for marker in one.markers]
         _delete(call, pool, hidden, bulk, stay)
         groups = [[key for key in group if key in found and key not in bulk.settled] for group, found in listing]
-        for group, found in _list(call, pool, [group for group in groups if group], bulk):
+        for group, found in _list(pages, pool, [group for group in groups if group], bulk):
             for key in group:
                 left = found[key].total if key in found else 0
                 if not left:
@@ -89,10 +92,10 @@ def delete_in_bulk(call: Call, keys: Iterable[str], *, at_once: int) -> Bulk:
     return bulk
 
 
-def _list(call: Call, pool: ThreadPoolExecutor, groups: Sequence[list[str]], bulk: Bulk) -> Listing:
+def _list(pages: Pages, pool: ThreadPoolExecutor, groups: Sequence[list[str]], bulk: Bulk) -> Listing:
     """List groups of keys; those that went unanswered are settled as such, those that cannot be listed are left out."""
     listing: Listing = []
-    for group, found in zip(groups, pool.map(lambda group: _listed(call, group), groups), strict=True):
+    for group, found in zip(groups, pool.map(lambda group: _listed(pages, group), groups), strict=True):
         if isinstance(found, ArchiverError):
             bulk.settled.update(dict.fromkeys(group, found))
         else:
@@ -123,42 +126,33 @@ def _apart(keys: list[str]) -> list[list[str]]:
     return [list(group) for _, group in groupby(keys, key=lambda key: key[first : first + 1])]
 
 
-def _listed(call: Call, keys: list[str]) -> Listing | ArchiverError:
+def _listed(pages: Pages, keys: list[str]) -> Listing | ArchiverError:
     """What is there of these keys, which are sorted; nothing where it cannot be had in this way."""
     wanted = set(keys)
     found: dict[str, _Named] = {}
-    following: dict[str, Any] = {}
     others = 0
-    while True:
-        try:
-            page = call("ListObjectVersions", Prefix=_shared(keys), **following)
-        except (TransientError, OutcomeUnknown) as error:
-            return error
-        except (ConfigError, ObjectMissing):
-            return []
-        for kind in ("Versions", "DeleteMarkers"):
-            for item in page.get(kind, ()):
-                if item["Key"] in wanted:
-                    one = found.setdefault(item["Key"], _Named())
-                    (one.versions if kind == "Versions" else one.markers).append(str(item["VersionId"]))
-                else:
-                    others += 1
-        if not page.get("IsTruncated"):
-            return [(keys, found)]
-        before, following = (
-            following,
-            {name: page[f"Next{name}"] for name in ("KeyMarker", "VersionIdMarker") if page.get(f"Next{name}")},
-        )
-        if following in ({}, before):
-            return []
-        if len(keys) > 1 and others > OTHERS_MAX * len(keys):
-            return _listed_apart(call, keys)
+    try:
+        for page in pages("ListObjectVersions", Prefix=_shared(keys)):
+            for kind in ("Versions", "DeleteMarkers"):
+                for item in page.get(kind, ()):
+                    if item["Key"] in wanted:
+                        one = found.setdefault(item["Key"], _Named())
+                        (one.versions if kind == "Versions" else one.markers).append(str(item["VersionId"]))
+                    else:
+                        others += 1
+            if page.get("IsTruncated") and len(keys) > 1 and others > OTHERS_MAX * len(keys):
+                return _listed_apart(pages, keys)
+    except (TransientError, OutcomeUnknown) as error:
+        return error
+    except (ConfigError, ObjectMissing):
+        return []
+    return [(keys, found)]
 
 
-def _listed_apart(call: Call, keys: list[str]) -> Listing | ArchiverError:
+def _listed_apart(pages: Pages, keys: list[str]) -> Listing | ArchiverError:
     listing: Listing = []
     for group in _apart(keys):
-        found = _listed(call, group)
+        found = _listed(pages, group)
         if isinstance(found, ArchiverError):
             return found
         listing += found

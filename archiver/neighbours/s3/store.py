@@ -190,6 +190,30 @@ class S3Store:
         except FAILURES as error:
             raise refuse(error, operation, thing) from error
 
+    def _pages(self, operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        """A whole listing, a page at a time.
+
+        Raises:
+            ConfigError: The store gives the same page again and again, or says that more follows and not where.
+        """
+        paginator = self._client.get_paginator(_method(operation))
+        pages = iter(paginator.paginate(Bucket=self.options.bucket, **arguments))
+        page: Mapping[str, Any] | None = None
+        while True:
+            last = page
+            try:
+                page = next(pages, None)
+            except FAILURES as error:
+                raise refuse(error, operation, self.location) from error
+            if page is None:
+                break
+            yield page
+        if last is not None and last.get("IsTruncated"):
+            raise ConfigError(
+                f"{self.location}: {operation} says that more follows, and not where; the listing was not used",
+                hint="this store cannot list more than one page: it cannot hold an archive",
+            )
+
     # ── Writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def create(self, key: str, data: bytes | Path, *, sha256: str) -> None:
@@ -375,7 +399,7 @@ class S3Store:
             return
         arguments = {"StartAfter": self._prefix + after} if after else {}
         last = after.encode()
-        for page in self._pages(prefix, **arguments):
+        for page in self._pages("ListObjectsV2", Prefix=self._prefix + prefix, **arguments):
             # SeaweedFS goes through its folders by name, so that "a/x" comes before "a-b".
             if "seaweed" in str(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("server", "")).lower():
                 self._sorts_by_folder = True
@@ -400,7 +424,8 @@ class S3Store:
         after = mark.encode()
         found: dict[bytes, ObjectRef | None] = {}
         start = _start_in_folder(prefix.rpartition("/")[0], mark)
-        for page in self._pages(prefix, Delimiter="/", **({"StartAfter": self._prefix + start} if start else {})):
+        arguments = {"StartAfter": self._prefix + start} if start else {}
+        for page in self._pages("ListObjectsV2", Prefix=self._prefix + prefix, Delimiter="/", **arguments):
             for reference in self._references(page):
                 if reference.key.encode() > after:
                     found[reference.key.encode()] = reference
@@ -414,16 +439,6 @@ class S3Store:
                 yield from self._list_by_folder(order.decode(), mark)
             else:
                 yield entry
-
-    def _pages(self, prefix: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
-        arguments["Prefix"] = self._prefix + prefix
-        while True:
-            page = self._call("ListObjectsV2", **arguments)
-            yield page
-            token = page.get("NextContinuationToken")
-            if not page.get("IsTruncated") or not token or token == arguments.get("ContinuationToken"):
-                return
-            arguments["ContinuationToken"] = token
 
     def _references(self, page: Mapping[str, Any]) -> Iterator[ObjectRef]:
         for item in page.get("Contents", ()):
@@ -465,7 +480,7 @@ class S3Store:
         """See ``contracts.ObjectStore``. In bulk as far as that leads; what is out of the ordinary, one by one."""
         for key in keys:
             check_key(key)
-        bulk = delete_in_bulk(self._call, [self._prefix + key for key in keys], at_once=at_once)
+        bulk = delete_in_bulk(self._call, self._pages, [self._prefix + key for key in keys], at_once=at_once)
         alone = delete_each(self, [key for key in keys if self._prefix + key not in bulk.settled], at_once=at_once)
         return {key: self._together(bulk, key, alone.get(key)) for key in keys}
 
@@ -480,19 +495,10 @@ class S3Store:
         full = self._prefix + key
         versions: list[Mapping[str, Any]] = []
         markers: list[Mapping[str, Any]] = []
-        arguments: dict[str, Any] = {"Prefix": full}
-        while True:
-            page = self._call("ListObjectVersions", **arguments)
+        for page in self._pages("ListObjectVersions", Prefix=full):
             versions += [item for item in page.get("Versions", ()) if item["Key"] == full]
             markers += [item for item in page.get("DeleteMarkers", ()) if item["Key"] == full]
-            following = {
-                "KeyMarker": page.get("NextKeyMarker"),
-                "VersionIdMarker": page.get("NextVersionIdMarker"),
-            }
-            following = {name: value for name, value in following.items() if value}
-            if not page.get("IsTruncated") or not following or following.items() <= arguments.items():
-                return versions, markers
-            arguments = {"Prefix": full, **following}
+        return versions, markers
 
     def _delete_versions(self, key: str, version_ids: Sequence[str]) -> Sequence[datetime]:
         """Delete versions; give back until when each of those is kept that a lock holds.
@@ -547,25 +553,16 @@ class S3Store:
 
     def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
         """See ``contracts.ObjectStore``. None where the store cannot list them."""
-        arguments: dict[str, Any] = {"Prefix": self._prefix + prefix}
-        while True:
-            try:
-                page = self._call("ListMultipartUploads", **arguments)
-            except (Unsupported, ObjectMissing):
-                # rclone answers 404 where there are none.
-                return
-            for item in page.get("Uploads", ()):
-                if str(item["Key"]).startswith(self._prefix + prefix):
-                    yield PendingUpload(
-                        key=str(item["Key"])[len(self._prefix) :],
-                        upload_id=str(item["UploadId"]),
-                        begun_at=item["Initiated"].astimezone(UTC),
-                    )
-            following = {"KeyMarker": page.get("NextKeyMarker"), "UploadIdMarker": page.get("NextUploadIdMarker")}
-            following = {name: value for name, value in following.items() if value}
-            if not page.get("IsTruncated") or not following or following.items() <= arguments.items():
-                return
-            arguments.update(following)
+        # rclone answers 404 where there are none.
+        with contextlib.suppress(Unsupported, ObjectMissing):
+            for page in self._pages("ListMultipartUploads", Prefix=self._prefix + prefix):
+                for item in page.get("Uploads", ()):
+                    if str(item["Key"]).startswith(self._prefix + prefix):
+                        yield PendingUpload(
+                            key=str(item["Key"])[len(self._prefix) :],
+                            upload_id=str(item["UploadId"]),
+                            begun_at=item["Initiated"].astimezone(UTC),
+                        )
 
     def abort_upload(self, upload: PendingUpload) -> None:
         """See ``contracts.ObjectStore``."""
