@@ -81,7 +81,8 @@ def build_store(settings: Settings, *, conditional: bool = True) -> ObjectStore:
     place = store_location(settings)
     if place.kind == "file" and place.path is not None:
         return LocalStore(place.path)
-    from archiver.neighbours.s3.store import S3Options, S3Store
+    from archiver.neighbours.s3.connection import S3Options
+    from archiver.neighbours.s3.store import S3Store
 
     options = S3Options(
         **dict(settings.s3),

@@ -20,7 +20,8 @@ from pydantic import SecretStr
 from archiver.contracts import ObjectStore, PendingUpload, Removal
 from archiver.errors import AccessDenied, ConfigError, IntegrityError, ObjectExists, ObjectMissing, TransientError
 from archiver.neighbours.local.store import LocalStore
-from archiver.neighbours.s3.store import S3Options, S3Store
+from archiver.neighbours.s3.connection import S3Options
+from archiver.neighbours.s3.store import S3Store
 from archiver.section import MIB
 from tests.support.buckets import BIG, bucket_name, client_of, create, digest, keys, options
 from tests.support.faulty import FaultyStore

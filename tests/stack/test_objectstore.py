@@ -12,8 +12,9 @@ import pytest
 from archiver.contracts import BucketKeeping, LifecycleRule
 from archiver.errors import ConfigError, TransientError
 from archiver.model import Failure, Verdict
+from archiver.neighbours.s3.connection import S3Options
 from archiver.neighbours.s3.lifecycle import default_lock, lifecycle_rules
-from archiver.neighbours.s3.store import S3Options, S3Store
+from archiver.neighbours.s3.store import S3Store
 from archiver.stack.objectstore import judge
 from archiver.stack.targets import BucketFacts
 from archiver.words import english_list

@@ -8,7 +8,7 @@ import boto3
 import botocore.config
 
 from archiver.contracts import ObjectStore
-from archiver.neighbours.s3.store import S3Options
+from archiver.neighbours.s3.connection import S3Options
 from archiver.section import MIB
 from tests.support.s3 import S3Server
 

@@ -16,6 +16,7 @@ from archiver.errors import (
     OutcomeUnknown,
     TransientError,
 )
+from archiver.neighbours.s3 import connection
 from archiver.neighbours.s3 import errors as s3_errors
 from archiver.neighbours.s3 import store as s3
 
@@ -130,7 +131,7 @@ def test_a_failure_without_an_answer_says_whether_it_was_sent(
 
 
 def test_secrets_do_not_show() -> None:
-    options = s3.S3Options(
+    options = connection.S3Options(
         bucket="b", access_key_id="AKIA", secret_access_key=SecretStr("hush-1"), session_token=SecretStr("hush-2")
     )
     assert "hush" not in repr(options)
@@ -147,13 +148,13 @@ def test_secrets_do_not_show() -> None:
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises((ConfigError, ValidationError)):
-        s3.S3Options(**settings)
+        connection.S3Options(**settings)
 
 
 @pytest.mark.parametrize("settings", [{"endpoint_url": "no url"}, {"region": "not a region!"}])
 def test_an_endpoint_that_is_none_is_a_configuration_error(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
-        s3.S3Store(s3.S3Options(bucket="b", **settings))
+        s3.S3Store(connection.S3Options(bucket="b", **settings))
 
 
 def test_an_upload_that_somebody_aborted_is_begun_again() -> None:

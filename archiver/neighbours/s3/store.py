@@ -22,14 +22,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
-import boto3
 import botocore
 import botocore.config
 import botocore.exceptions
 import botocore.parsers
-from pydantic import SecretStr, model_validator
 
 from archiver import layout
 from archiver.contracts import BucketKeeping, ObjectRef, PendingUpload, Removal, StoreFacts
@@ -47,67 +45,18 @@ from archiver.errors import (
 from archiver.model import DATED_MAX
 from archiver.neighbours.deleting import delete_each
 from archiver.neighbours.keys import check_key
+from archiver.neighbours.s3.body import STREAM_BUFFER_BYTES, Body
 from archiver.neighbours.s3.bulk import DELETE_BATCH_MAX, Bulk, delete_in_bulk
-from archiver.neighbours.s3.errors import BUCKET_HINT, FAILURES, GONE, UNDECIDED, Taken, Unsupported, one_line, refuse
+from archiver.neighbours.s3.connection import S3Options, connect
+from archiver.neighbours.s3.errors import BUCKET_HINT, FAILURES, GONE, UNDECIDED, Taken, Unsupported, refuse
+from archiver.neighbours.s3.facts import Facts
+from archiver.neighbours.s3.folders import start_in_folder
 from archiver.neighbours.s3.lifecycle import default_lock, lifecycle_rules
-from archiver.neighbours.s3.settings import S3Settings
-from archiver.section import MIB
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 T = TypeVar("T")
 
 PARTS_MAX: Final = 10_000
 """S3's own limit: parts of one upload."""
-
-STREAM_BUFFER_BYTES: Final = MIB
-
-
-class S3Options(S3Settings):
-    """How to reach a bucket, and what to ask of it: the settings, and which bucket, where, as whom.
-
-    Attributes:
-        prefix: Folder of the archive in the bucket; empty: the bucket is the archive's alone.
-        endpoint_url: None: AWS.
-        region: None: what boto3's own configuration says, else ``us-east-1``.
-        access_key_id, secret_access_key, session_token: None: boto3's own chain (environment, profile, instance).
-        ca_bundle: Certificates to trust instead of the system's.
-
-    Raises:
-        ConfigError: They are no place in a bucket, or half of a credential.
-    """
-
-    bucket: str
-    prefix: str = ""
-    endpoint_url: str | None = None
-    region: str | None = None
-    access_key_id: str | None = None
-    secret_access_key: SecretStr | None = None
-    session_token: SecretStr | None = None
-    ca_bundle: Path | None = None
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> "S3Options":
-        if not self.bucket:
-            raise ConfigError("S3 store: no bucket is named; nothing was read or written")
-        if self.prefix.strip("/"):
-            try:
-                check_key(self.prefix.strip("/"))
-            except IntegrityError as error:
-                raise ConfigError(
-                    f"S3 store: prefix {self.prefix!a} is not a folder's name; nothing was read or written"
-                ) from error
-        if (self.access_key_id is None) != (self.secret_access_key is None):
-            raise ConfigError(
-                "S3 store: only one of access key id and secret access key is set; nothing was read or written",
-                hint="set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither",
-            )
-        return self
-
-
-def _plain(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
 
 
 # ── The store ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,46 +77,11 @@ class S3Store:
         self.options = options
         self.conditional = conditional
         self._prefix = f"{options.prefix.strip('/')}/" if options.prefix.strip("/") else ""
-        self._client = self._connect(signed=True)
+        self._client = connect(options, signed=True)
+        self._facts = Facts(self._call, options)
         # A HEAD cannot tell a missing object from a missing bucket; this is asked once.
         self._bucket_seen = False
         self._sorts_by_folder = False
-
-    def _connect(self, *, signed: bool) -> Any:
-        options = self.options
-        path_style = options.endpoint_url is not None if options.path_style is None else options.path_style
-        try:
-            session = boto3.Session(
-                aws_access_key_id=options.access_key_id,
-                aws_secret_access_key=_plain(options.secret_access_key),
-                aws_session_token=_plain(options.session_token),
-            )
-            return session.client(
-                "s3",
-                endpoint_url=options.endpoint_url,
-                region_name=options.region or session.region_name or "us-east-1",
-                verify=None if options.ca_bundle is None else str(options.ca_bundle),
-                config=botocore.config.Config(
-                    signature_version="s3v4" if signed else botocore.UNSIGNED,
-                    connect_timeout=options.connect_timeout_s,
-                    read_timeout=options.read_timeout_s,
-                    max_pool_connections=options.connections_max,
-                    tcp_keepalive=True,
-                    retries={"total_max_attempts": 1, "mode": "standard"},
-                    # Newer defaults send CRC32 trailers that many S3 clones refuse; we send SHA-256 ourselves.
-                    request_checksum_calculation="when_required",
-                    response_checksum_validation="when_required",
-                    s3={"addressing_style": "path" if path_style else "virtual"},
-                    user_agent_appid="archiver",
-                ),
-            )
-        except ValueError as error:
-            raise ConfigError(
-                f"s3://{options.bucket}: {one_line(error)}; nothing was read or written",
-                hint="check AWS_ENDPOINT_URL_S3, the region and the CA bundle",
-            ) from error
-        except FAILURES as error:
-            raise refuse(error, "CreateClient", f"s3://{options.bucket}") from error
 
     def close(self) -> None:
         """Give back every connection. The store is not used afterwards."""
@@ -357,11 +271,11 @@ class S3Store:
             yield stream
 
     @contextmanager
-    def _body(self, key: str) -> "Iterator[_Body]":
+    def _body(self, key: str) -> Iterator[Body]:
         check_key(key)
         answer = self._call("GetObject", key=key)
         with contextlib.closing(answer["Body"]) as body:
-            yield _Body(body, int(answer["ContentLength"]), f"{self.location}/{key}")
+            yield Body(body, int(answer["ContentLength"]), f"{self.location}/{key}")
 
     def stat(self, key: str) -> ObjectRef | None:
         """See ``contracts.ObjectStore``."""
@@ -423,7 +337,7 @@ class S3Store:
         """The right order from a store that sorts within folders only: one request for each folder."""
         after = mark.encode()
         found: dict[bytes, ObjectRef | None] = {}
-        start = _start_in_folder(prefix.rpartition("/")[0], mark)
+        start = start_in_folder(prefix.rpartition("/")[0], mark)
         arguments = {"StartAfter": self._prefix + start} if start else {}
         for page in self._pages("ListObjectsV2", Prefix=self._prefix + prefix, Delimiter="/", **arguments):
             for reference in self._references(page):
@@ -600,10 +514,10 @@ class S3Store:
                 raise ConfigError(f"{self.location}: an object that was just written is not listed")
             return StoreFacts(
                 conditional_create=conditional,
-                versioning=self._versioning(),
-                object_lock=self._object_lock(),
-                encryption=self._default_encryption(key),
-                public=self._public(key),
+                versioning=self._facts.versioning(),
+                object_lock=self._facts.object_lock(),
+                encryption=self._facts.default_encryption(key),
+                public=self._facts.public(key),
                 clock_at=_date(answer),
             )
         finally:
@@ -618,17 +532,17 @@ class S3Store:
             TransientError: The store is away.
         """
         self._check_bucket()
-        lifecycle = self._asked("GetBucketLifecycleConfiguration")
+        lifecycle = self._facts.asked("GetBucketLifecycleConfiguration")
         return BucketKeeping(
-            versioning=self._versioning(),
+            versioning=self._facts.versioning(),
             rules=None if lifecycle is None else lifecycle_rules(lifecycle),
-            public=self._public(self._any_key()),
+            public=self._facts.public(self._any_key()),
             lock_period=self.lock_period(),
         )
 
     def lock_period(self) -> timedelta | None:
         """How long every new object is locked when nothing else is said; zero: not at all; None: it does not tell."""
-        lock = self._asked("GetObjectLockConfiguration")
+        lock = self._facts.asked("GetObjectLockConfiguration")
         return None if lock is None else default_lock(lock)
 
     def _any_key(self) -> str:
@@ -661,117 +575,6 @@ class S3Store:
         except (Unsupported, IntegrityError):
             return False
         return False
-
-    def _versioning(self) -> bool | None:
-        answer = self._asked("GetBucketVersioning")
-        return None if answer is None else answer.get("Status") in {"Enabled", "Suspended"}
-
-    def _object_lock(self) -> bool | None:
-        answer = self._asked("GetObjectLockConfiguration")
-        if answer is None:
-            return None
-        return bool(answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
-
-    def _default_encryption(self, key: str) -> str | None:
-        # What really happened to an object says more than what the bucket is configured for.
-        with contextlib.suppress(ArchiverError):
-            if used := self._call("HeadObject", key=key).get("ServerSideEncryption"):
-                return str(used)
-        answer = self._asked("GetBucketEncryption")
-        if answer is None:
-            return None
-        rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
-        named = [rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for rule in rules]
-        return next((str(name) for name in named if name), "")
-
-    def _public(self, key: str) -> bool | None:
-        """Whether a request without any signature reads the object or the listing, or the bucket says that it may."""
-        stranger = self._connect(signed=False)
-        answers: list[bool | None] = []
-        try:
-            for operation, arguments in (("GetObject", {"key": key}), ("ListObjectsV2", {"MaxKeys": 1})):
-                try:
-                    answer = self._call(operation, client=stranger, **arguments)
-                    if "Body" in answer:
-                        answer["Body"].close()
-                    answers.append(True)
-                except (ConfigError, ObjectMissing):
-                    answers.append(False)
-                except ArchiverError:
-                    answers.append(None)
-        finally:
-            stranger.close()
-        status = self._asked("GetBucketPolicyStatus")
-        if status is not None and status.get("PolicyStatus", {}).get("IsPublic"):
-            return True
-        grants = (self._asked("GetBucketAcl") or {}).get("Grants", [])
-        if any(str(grant.get("Grantee", {}).get("URI", "")).endswith("/global/AllUsers") for grant in grants):
-            return True
-        return True if True in answers else None if None in answers else False
-
-    def _asked(self, operation: str) -> dict[str, Any] | None:
-        """An answer about the bucket; empty: it is not configured; None: the store would not say."""
-        try:
-            return self._call(operation)
-        except ObjectMissing:
-            return {}
-        except ConfigError:
-            return None
-
-
-class _Body(io.RawIOBase):
-    """An object's bytes as they arrive; errors are ours, and an end before the announced size is one."""
-
-    def __init__(self, body: Any, size_bytes: int, thing: str) -> None:
-        super().__init__()
-        self.size_bytes = size_bytes
-        self._body = body
-        self._thing = thing
-        self._read_bytes = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        target = memoryview(buffer).cast("B")
-        chunk = self._next(len(target))
-        target[: len(chunk)] = chunk
-        return len(chunk)
-
-    def read_whole(self) -> bytes:
-        """Everything that is left."""
-        chunks = []
-        while chunk := self._next(STREAM_BUFFER_BYTES):
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _next(self, size_bytes: int) -> bytes:
-        if size_bytes == 0:
-            return b""
-        try:
-            chunk: bytes = self._body.read(size_bytes)
-        except FAILURES as error:
-            raise refuse(error, "GetObject", self._thing) from error
-        self._read_bytes += len(chunk)
-        if not chunk and self._read_bytes != self.size_bytes:
-            raise TransientError(
-                f"{self._thing}: {self.size_bytes} bytes were announced, the connection ended after {self._read_bytes}"
-            )
-        return chunk
-
-
-def _start_in_folder(folder: str, after: str) -> str:
-    """From where a listing of one folder, sorted by name, is sure to hold all whose keys sort after a mark.
-
-    A folder ``a`` comes before ``a-b`` by its name, but its keys ``a/…`` come after it: the mark is cut before the
-    first character that sorts before the slash, and once more, for a folder of exactly that name.
-    """
-    base = f"{folder}/" if folder else ""
-    if not after.startswith(base):
-        return ""
-    name = after[len(base) :].partition("/")[0]
-    safe = next((place for place, character in enumerate(name) if character < "/"), len(name))
-    return base + name[: safe - 1] if safe > 1 else ""
 
 
 def _check_announced(key: str, found: str, announced: str) -> None:
