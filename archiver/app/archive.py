@@ -48,7 +48,7 @@ class Archive:
     @property
     def datasets(self) -> tuple[Dataset, ...]:
         """All of them, that of logs last."""
-        return (*self.tables, *(() if self.logs is None else (self.logs,)))
+        return datasets_of(self.settings)
 
     def with_jobs(self, jobs: int) -> Self:
         """The same, where so many threads may be kept busy."""
@@ -60,6 +60,12 @@ class Archive:
         The exact instant would make every plan differ from the one that was shown a minute ago.
         """
         return self.clock().replace(minute=0, second=0, microsecond=0)
+
+
+def datasets_of(settings: Settings) -> tuple[Dataset, ...]:
+    """All that are enabled, that of logs last."""
+    logs = settings.logs()
+    return (*settings.resolved_datasets(), *(() if logs is None else (logs,)))
 
 
 @contextmanager

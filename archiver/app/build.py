@@ -346,8 +346,3 @@ def _one_key_one_archive(store: ObjectStore, anchor: Anchor, signer: Signer, mem
 def probe_store(settings: Settings, policy: RetryPolicy) -> StoreFacts:
     """What the store can do, found out by trying."""
     return policy.call(lambda: build_store(settings).probe(secrets.token_hex(8)))
-
-
-def settings_for_copy(directory: Path) -> Settings:
-    """Settings for a copy of an archive in a local directory; nothing else is known of it."""
-    return Settings(store=directory.absolute().as_uri())

@@ -1,18 +1,15 @@
 """What the commands that delete need: the guard and its clocks, the source that rows leave, the digest of persons."""
 
-import threading
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from archiver.app import build as wiring
-from archiver.app import keys
+from archiver.app import build, keys
+from archiver.app.archive import Archive
 from archiver.config import Settings
 from archiver.contracts import Purgeable
-from archiver.errors import Refused
+from archiver.errors import ArchiverError, Interrupted, Partial, Refused
 from archiver.ledger.holdings import Holdings
-from archiver.ledger.ledger import Ledger
-from archiver.model import HoldPlaced, Statement
+from archiver.model import HoldPlaced, Statement, is_hold
 from archiver.operations.tables.settings import PurgeSettings
 from archiver.privacy.key import fingerprint_of
 from archiver.retention import Clocks, guard, is_of_another_key
@@ -38,22 +35,22 @@ class DeletionPlan(Protocol):
         ...
 
 
-def deletion_time() -> datetime:
-    """The time by which deletions are planned: the hour that has begun, so that a plan can be read and then confirmed.
+class DeletionReceipt(Protocol):
+    """What any receipt of a deletion says of its end."""
 
-    The exact instant would make every plan differ from the one that was shown a minute ago.
-    """
-    now = wiring.now()
-    return now.replace(minute=0, second=0, microsecond=0)
+    @property
+    def interrupted(self) -> bool:
+        """Somebody asked it to stop."""
+        ...
 
 
-def build_purgeable(settings: Settings, stop: threading.Event | None = None) -> Purgeable:
+def purge_source(archive: Archive) -> Purgeable:
     """The database that rows leave.
 
     Raises:
         ConfigError: There is no way to it.
     """
-    return wiring.build_source(settings, stop)
+    return build.build_source(archive.settings, archive.run.stop)
 
 
 def purge_settings(settings: Settings) -> PurgeSettings:
@@ -79,8 +76,7 @@ def holds_of_another_key(settings: Settings, holdings: Holdings) -> tuple[HoldPl
 
 
 def refusals(
-    settings: Settings,
-    ledger: Ledger,
+    archive: Archive,
     source: Purgeable | None,
     plans: Sequence[DeletionPlan],
     *,
@@ -91,9 +87,10 @@ def refusals(
     if source is not None:
         with source.snapshot() as snapshot:
             database = snapshot.taken_at
+    ledger, settings = archive.ledger, archive.settings
     assert ledger.head is not None
     clocks = Clocks(
-        local=wiring.now(),
+        local=archive.clock(),
         database=database,
         store=ledger.store.clock(),
         anchor=None if ledger.anchor is None else ledger.anchor.clock(),
@@ -128,3 +125,22 @@ def confirmed(command: str, reasons: Sequence[Statement], *, word: str, given: s
             hint=f"look at `archiver {command}` again; the plan of now has the word {word}",
         )
     return tuple(reasons)
+
+
+def broken_promises(kept: Mapping[str, Mapping[Statement, int]]) -> int:
+    """How much is due and stayed, by dataset and reason; what is on hold apart."""
+    return sum(count for reasons in kept.values() for why, count in reasons.items() if not is_hold(why))
+
+
+def status_of(problems: Sequence[ArchiverError], *, left: int) -> int:
+    """The exit status of a deletion: the highest of what stopped it, else whether something due is left."""
+    if problems:
+        return max(problem.exit_status for problem in problems)
+    return Partial.exit_status if left else 0
+
+
+def interruption(receipt: DeletionReceipt) -> Interrupted | None:
+    """What ends the run where the deletion was asked to stop."""
+    if not receipt.interrupted:
+        return None
+    return Interrupted("asked to stop; what was deleted is in the ledger", hint="run again to go on")

@@ -1,19 +1,19 @@
 """What every command shares: options, how times and datasets are named, how it ends."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from archiver.app import build as wiring
+from archiver.app.outcome import Outcome, combined
 from archiver.cli.program import options
-from archiver.cli.views.console import Output
+from archiver.cli.views.console import Output, show_all
 from archiver.config import Settings, load, parse_since
 from archiver.config.sources import Loaded
-from archiver.errors import ArchiverError, ConfigError, Interrupted
+from archiver.errors import ConfigError
 from archiver.model import Dataset
-
-INTERRUPTED = 130
 
 
 class Context:
@@ -35,6 +35,11 @@ JobsOption = Annotated[int | None, typer.Option(min=1, max=64, help="How much is
 SinceOption = Annotated[
     str | None,
     typer.Option(help="A date (2026-11-01), a timestamp (2026-11-01T06:30:00Z) or an age (24h, 7d, yesterday)."),
+]
+DatasetsArgument = Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Without: all.")]
+ExecuteOption = Annotated[bool, typer.Option("--execute", help="Do it. Without, only the plan is shown.")]
+ConfirmOption = Annotated[
+    str | None, typer.Option(metavar="WORD", help="Confirm what the guard refuses, for exactly the plan of this word.")
 ]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for another run to end, instead of exit status 5.")]
 UntilOption = Annotated[str | None, typer.Option(help="Likewise. Exclusive; whole windows are taken.")]
@@ -84,10 +89,15 @@ def chosen_datasets(settings: Settings, names: list[str] | None, *, with_logs: b
     return tuple(datasets[name] for name in dict.fromkeys(names)) if names else tuple(datasets.values())
 
 
-def ended(output: Output, problems: list[ArchiverError], *, interrupted: bool, status: int) -> int:
-    """Name what stopped a deletion; gives its exit status."""
-    for problem in problems:
-        output.error(problem)
-    if interrupted:
-        raise Interrupted("asked to stop; what was deleted is in the ledger", hint="run again to go on")
-    return status
+def finish(output: Output, outcomes: Iterable[Outcome]) -> None:
+    """Show each outcome as it comes; ends with the exit status of all.
+
+    Raises:
+        typer.Exit: It is not 0.
+    """
+    done = []
+    for outcome in outcomes:
+        show_all(outcome, output)
+        done.append(outcome)
+    if status := combined(done):
+        raise typer.Exit(status)

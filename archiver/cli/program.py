@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str] | tuple[str, Mapping[str, tuple[str, str]
     "export": ("export:export", "Archive every finished window that is new or has changed."),
     "verify": ("verify:verify", "Check the archive against its ledger."),
     "purge": ("purge:purge", "Delete from the database what is too old and provably archived."),
-    "expire": ("purge:expire", "Delete from the archive what it may no longer hold."),
+    "expire": ("expire:expire", "Delete from the archive what it may no longer hold."),
     "compact": ("compact:compact", "Merge the small parts of days that are over."),
     "run": (
         "Several steps in one run.",

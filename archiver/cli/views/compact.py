@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
+from archiver.app.compact import Compacted, CompactionPlanned
+from archiver.cli.views.console import Output, count_text, rows_text, show, size_text, table
 from archiver.cli.views.statements import counted, told
 from archiver.operations.archive.compact import CompactReceipt
 from archiver.retention import CompactionPlan, SlotMerge
@@ -84,3 +85,13 @@ def compact_receipt(output: Output, receipt: CompactReceipt, status: int) -> Non
 def _fields(receipt: CompactReceipt) -> dict[str, Any]:
     left = {name: counted(reasons, "slots") for name, reasons in receipt.left.items()}
     return {**{one.name: getattr(receipt, one.name) for one in fields(receipt)}, "left": left}
+
+
+@show.register
+def _planned(outcome: CompactionPlanned, output: Output) -> None:
+    compaction_plans(output, outcome.plans)
+
+
+@show.register
+def _compacted(outcome: Compacted, output: Output) -> None:
+    compact_receipt(output, outcome.receipt, outcome.exit_status)

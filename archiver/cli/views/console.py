@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from functools import singledispatch
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -15,6 +16,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from archiver.app.outcome import Failed, Outcome
 from archiver.cli.views.statements import with_texts
 from archiver.errors import ArchiverError
 
@@ -114,3 +116,21 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
     return made
+
+
+@singledispatch
+def show(outcome: Outcome, _: Output) -> None:
+    """What a use case did or would do. The view of each kind of outcome is registered by the module that holds it."""
+    raise TypeError(f"{type(outcome).__name__} has no view")
+
+
+@show.register
+def _failed(_outcome: Failed, _output: Output) -> None:
+    """Its problem is all that there is to say."""
+
+
+def show_all(outcome: Outcome, output: Output) -> None:
+    """An outcome, then what stopped a part of it."""
+    show(outcome, output)
+    for problem in outcome.problems:
+        output.error(problem)

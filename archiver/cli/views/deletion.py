@@ -6,9 +6,12 @@ from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import Any
 
-from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
+from archiver.app.expire import Expired, ExpiryPlanned
+from archiver.app.purge import TablesPlanned, TablesPurged
+from archiver.app.sweep import SweepPlanned, Swept
+from archiver.cli.views.console import Output, count_text, rows_text, show, size_text, table
 from archiver.cli.views.statements import counted, told
-from archiver.model import DATED_MAX, HoldPlaced, Statement, is_hold
+from archiver.model import DATED_MAX, HoldPlaced, Statement
 from archiver.operations.archive.expire import ExpireReceipt
 from archiver.operations.archive.sweep import SweepPlan, SweepReceipt
 from archiver.operations.tables.purge import PurgeReceipt
@@ -34,11 +37,6 @@ class DeletionView:
         """An object is gone."""
         if self._output.as_json:
             self._output.json_line("gone", {"key": key})
-
-
-def broken_promises(kept: Mapping[str, Mapping[Statement, int]]) -> int:
-    """Rows that are due and stayed, those on hold apart."""
-    return sum(rows for reasons in kept.values() for why, rows in reasons.items() if not is_hold(why))
 
 
 def purge_plans(output: Output, plans: Sequence[PurgePlan], refused: Sequence[Statement], word: str) -> None:
@@ -257,3 +255,40 @@ def sweep_receipt(output: Output, receipt: SweepReceipt, status: int) -> None:
         f"{count_text(receipt.objects, 'object')} that no entry named, {size_text(receipt.size_bytes)}, and"
         f" {count_text(receipt.uploads, 'unfinished upload')} are gone"
     )
+
+
+# ── Outcomes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@show.register
+def _tables_planned(outcome: TablesPlanned, output: Output) -> None:
+    lost_keys(output, outcome.lost)
+    purge_plans(output, outcome.plans, outcome.refused, outcome.word)
+
+
+@show.register
+def _tables_purged(outcome: TablesPurged, output: Output) -> None:
+    lost_keys(output, outcome.lost)
+    purge_receipt(output, outcome.receipt, outcome.exit_status)
+
+
+@show.register
+def _expiry_planned(outcome: ExpiryPlanned, output: Output) -> None:
+    lost_keys(output, outcome.lost)
+    expiry_plans(output, outcome.plans, outcome.refused, outcome.word)
+
+
+@show.register
+def _expired(outcome: Expired, output: Output) -> None:
+    lost_keys(output, outcome.lost)
+    expire_receipt(output, outcome.receipt, outcome.exit_status)
+
+
+@show.register
+def _sweep_planned(outcome: SweepPlanned, output: Output) -> None:
+    sweep_plan(output, outcome.plan)
+
+
+@show.register
+def _swept(outcome: Swept, output: Output) -> None:
+    sweep_receipt(output, outcome.receipt, outcome.exit_status)

@@ -7,7 +7,8 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
+from archiver.app.export import TablesExported, TablesPlanned
+from archiver.cli.views.console import Output, count_text, rows_text, show, size_text, table
 from archiver.model import Event, Exported
 from archiver.operations.tables.export import ExportReceipt
 from archiver.retention import ExportPlan, Need
@@ -149,3 +150,18 @@ def export_receipt(output: Output, receipt: ExportReceipt, elapsed_s: float) -> 
             )
     if receipt.rows and elapsed_s > 0:
         output.say(f"{rows_text(receipt.rows)} in {elapsed_s:.1f} s ({receipt.rows / elapsed_s:,.0f} rows/s)")
+
+
+@show.register
+def _tables_planned(outcome: TablesPlanned, output: Output) -> None:
+    export_plan(output, outcome.plans)
+
+
+@show.register
+def _tables_exported(outcome: TablesExported, output: Output) -> None:
+    receipt = outcome.receipt
+    export_receipt(output, receipt, outcome.elapsed_s)
+    if output.as_json:
+        done = {"datasets": receipt.datasets, "commits": receipt.commits, "rows": receipt.rows}
+        ended = {"exit": outcome.exit_status, "elapsed_s": outcome.elapsed_s}
+        output.json_line("summary", {"command": "export", **ended, **done})

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Self
 
 from rich.progress import (
     BarColumn,
@@ -16,8 +16,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from archiver.cli.views.console import Output, count_text, rows_text, size_text
+from archiver.app.export import LogsExported, LogsPlanned
+from archiver.cli.views.console import Output, count_text, rows_text, show, size_text
 from archiver.cli.views.statements import counted, told
+from archiver.config.settings import LOGS
 from archiver.model import ChunksArchived, Event, Exported, Wait
 from archiver.operations.logs.export import LokiReceipt
 from archiver.operations.logs.plan import ChunkPlan
@@ -147,6 +149,17 @@ def _told(receipt: LokiReceipt) -> list[str]:
     return lines
 
 
-def receipt_fields(receipt: LokiReceipt) -> dict[str, Any]:
-    """A receipt for the last line of JSON Lines."""
-    return asdict(receipt)
+@show.register
+def _logs_planned(outcome: LogsPlanned, output: Output) -> None:
+    loki_plan(output, outcome.plan)
+
+
+@show.register
+def _logs_exported(outcome: LogsExported, output: Output) -> None:
+    receipt = outcome.receipt
+    loki_receipt(output, receipt, outcome.elapsed_s)
+    if output.as_json:
+        ended = {"exit": outcome.exit_status, "elapsed_s": outcome.elapsed_s}
+        output.json_line("summary", {"command": "export", "dataset": LOGS, **ended, **asdict(receipt)})
+    elif receipt.in_quarantine and not receipt.quarantined:
+        output.warn(f"{receipt.in_quarantine} unsound chunks are in quarantine; `archiver status` names them")

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from archiver.cli.views.console import Output, count_text, size_text
+from archiver.app.purge import LogsLooked, LogsPurged
+from archiver.cli.views.console import Output, count_text, show, size_text
 from archiver.cli.views.statements import counted, told
 from archiver.model import Finding, Statement, Verdict
 from archiver.operations.logs.purge import BROKEN, DueChunk, LokiPurgePlan, LokiPurgeReceipt
@@ -143,3 +144,21 @@ def _sums(plan: LokiPurgePlan) -> dict[str, Any]:
         "lost_before": plan.lost_before,
         "archived_due": plan.archived_due,
     }
+
+
+@show.register
+def _logs_looked(outcome: LogsLooked, output: Output) -> None:
+    loki_purge_plan(
+        output,
+        outcome.plan,
+        outcome.findings,
+        outcome.refused,
+        outcome.word,
+        outcome.exit_status,
+        execute=outcome.executed,
+    )
+
+
+@show.register
+def _logs_purged(outcome: LogsPurged, output: Output) -> None:
+    loki_purge_receipt(output, outcome.plan, outcome.receipt, outcome.exit_status)

@@ -6,7 +6,8 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from archiver.cli.views.console import Output, count_text, rows_text, size_text
+from archiver.app.verify import Verified
+from archiver.cli.views.console import Output, count_text, rows_text, show, size_text
 from archiver.ledger.holdings import HeldSegment
 from archiver.operations.archive.sweep import PREFIXES
 from archiver.operations.archive.verify import VerifyReceipt
@@ -111,3 +112,10 @@ def _verify_litter(output: Output, receipt: VerifyReceipt) -> None:
         output.say("`archiver sweep` deletes these after a grace time")
     if receipt.uploads is None:
         output.say("unfinished uploads could not be listed with these credentials")
+
+
+@show.register
+def _verified(outcome: Verified, output: Output) -> None:
+    if outcome.is_unrecorded:
+        output.warn("another run appended meanwhile; the result was not noted in the ledger")
+    verify_receipt(output, outcome.receipt)
