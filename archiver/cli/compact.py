@@ -27,6 +27,6 @@ def compact(
     output = context.output(as_json=json_)
     settings = context.load().settings
     chosen = chosen_datasets(settings, datasets, with_logs=True)
-    mode = "read" if dry_run else "write"
-    with open_archive(settings, mode, jobs=settings.verify.jobs, wait=wait) as archive:
+    jobs = settings.verify.jobs
+    with open_archive(settings, "read" if dry_run else "write", jobs=jobs, wait=wait) as archive:
         finish(output, each(lambda: use_case.compact(archive, chosen, CompactView(output), dry_run=dry_run)))

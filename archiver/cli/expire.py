@@ -32,8 +32,8 @@ def expire(
     output = context.output(as_json=json_)
     settings = context.load().settings
     chosen = chosen_datasets(settings, datasets, with_logs=True)
-    mode = "write" if execute else "read"
-    with open_archive(settings, mode, jobs=settings.verify.jobs, wait=wait) as archive:
+    jobs = settings.verify.jobs
+    with open_archive(settings, "write" if execute else "read", jobs=jobs, wait=wait) as archive:
         view = DeletionView(output)
         if execute:
             finish(output, each(lambda: use_case.expire(archive, chosen, view, confirm=confirm)))

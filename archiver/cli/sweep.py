@@ -1,12 +1,10 @@
 """``archiver sweep``."""
 
+import archiver.cli.views.deletion  # noqa: F401 (its views are registered)
 from archiver.app import sweep as use_case
 from archiver.app.archive import open_archive
 from archiver.app.outcome import each
 from archiver.cli.common import ExecuteOption, JsonOption, WaitOption, context, finish
-from archiver.cli.views import deletion
-
-__all__ = ["deletion", "sweep"]
 
 
 def sweep(execute: ExecuteOption = False, wait: WaitOption = False, json_: JsonOption = False) -> None:
