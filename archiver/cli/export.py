@@ -29,8 +29,8 @@ from archiver.cli.common import (
 )
 from archiver.cli.views import export as views
 from archiver.cli.views import logs as log_views
-from archiver.config.settings import LOGS
 from archiver.errors import ConfigError, Interrupted
+from archiver.operations.logs.settings import LOGS
 
 
 def export(

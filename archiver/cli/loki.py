@@ -6,9 +6,9 @@ import typer
 
 from archiver.app.archive import open_archive
 from archiver.cli.common import context
-from archiver.config.settings import LOGS
 from archiver.errors import ConfigError
 from archiver.operations.logs.export import release as release_chunk
+from archiver.operations.logs.settings import LOGS
 
 
 def release(

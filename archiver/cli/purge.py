@@ -25,7 +25,7 @@ from archiver.cli.common import (
 )
 from archiver.cli.views import purge_logs as log_views
 from archiver.cli.views.deletion import DeletionView
-from archiver.config.settings import LOGS
+from archiver.operations.logs.settings import LOGS
 
 
 def purge(

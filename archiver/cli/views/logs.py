@@ -19,10 +19,10 @@ from rich.progress import (
 from archiver.app.export import LogsExported, LogsPlanned
 from archiver.cli.views.console import Output, count_text, rows_text, show, size_text
 from archiver.cli.views.statements import counted, told
-from archiver.config.settings import LOGS
 from archiver.model import ChunksArchived, Event, Exported, Wait
 from archiver.operations.logs.export import LokiReceipt
 from archiver.operations.logs.plan import ChunkPlan
+from archiver.operations.logs.settings import LOGS
 from archiver.words import english
 
 NAMED_MAX = 20
