@@ -20,9 +20,8 @@ from typing import Final, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from archiver import __version__, layout
-from archiver.app import build as wiring
-from archiver.app import keys
-from archiver.app import stack as wiring_stack
+from archiver.app import build, keys
+from archiver.app.stack import server_targets
 from archiver.config import Location, Settings, contradictions, secret_files
 from archiver.config.consistency import LOCAL_HOSTS, Contradiction
 from archiver.config.sources import Loaded
@@ -87,7 +86,7 @@ def examine(loaded: Loaded) -> tuple[Diagnosis, ...]:
     Raises:
         Interrupted: Somebody asked to stop.
     """
-    with wiring.stoppable() as stop, ExitStack() as stack:
+    with build.stoppable() as stop, ExitStack() as stack:
         exam = _Exam(loaded, stack)
         for check, subject, look in exam.parts():
             if stop.is_set():
@@ -112,9 +111,9 @@ def of_contradiction(one: Contradiction) -> Diagnosis:
 
 
 def _clock_of(name: str, location: str, read: Callable[[], datetime | None], tolerance: timedelta) -> Diagnosis:
-    before = wiring.now()
+    before = build.now()
     told = read()
-    after = wiring.now()
+    after = build.now()
     return judge_clock(
         ClockFacts(name=name, location=location, told=told, local=before + (after - before) / 2, tolerance=tolerance)
     )
@@ -212,7 +211,7 @@ class _Exam:
         if reads_logs:
             needed = max(needed, SPILL_FACTOR * settings.loki.round_size_bytes_max)
         yield self.room("work_dir", settings.work_dir or Path(tempfile.gettempdir()), needed)
-        yield self.room("cache_dir", wiring.cache_dir(settings), CACHE_ROOM_BYTES)
+        yield self.room("cache_dir", build.cache_dir(settings), CACHE_ROOM_BYTES)
         if settings.store is not None and (place := Location.of_store(settings.store).path) is not None:
             if place.is_dir():
                 yield self.room("store", place, LOCAL_STORE_ROOM_BYTES)
@@ -258,7 +257,7 @@ class _Exam:
     # ── The archive ────────────────────────────────────────────────────────────────────────────────────────────
 
     def of_store(self) -> Iterator[Diagnosis]:
-        store = wiring.build_store(self.settings)
+        store = build.build_store(self.settings)
         if isinstance(store, S3Store):
             self.stack.callback(store.close)
         # The clock first: a bucket's listing says why it refuses, a HEAD does not. A directory has no clock to ask.
@@ -291,7 +290,7 @@ class _Exam:
             yield judge_key(path, signer.public_key, self.descriptor.public_key)
 
     def of_anchor(self) -> Iterator[Diagnosis]:
-        anchor: Anchor = wiring.build_anchor(self.settings)
+        anchor: Anchor = build.build_anchor(self.settings)
         if self.descriptor is not None and anchor.read(self.descriptor.archive_id) is None:
             yield problem(
                 "anchor.reachable",
@@ -316,13 +315,13 @@ class _Exam:
         """What everything rests on; not asked where one of the two could not be."""
         if self.store is None or self.anchor is None or self.descriptor is None:
             return
-        cache_dir = wiring.cache_dir(self.settings)
+        cache_dir = build.cache_dir(self.settings)
         ledger = open_ledger(
             self.store,
             self.anchor,
             signer=None,
             run="doctor",
-            now=wiring.now,
+            now=build.now,
             cache_dir=cache_dir,
             archive_id=self.settings.archive_id,
         )
@@ -333,7 +332,7 @@ class _Exam:
             at=ledger.head.entry.at,
             pause_max=self.settings.guard.pause_max,
         )
-        now, tolerance = wiring.now(), self.settings.guard.clock_tolerance
+        now, tolerance = build.now(), self.settings.guard.clock_tolerance
         yield judge_head(facts, now)
         if facts.at > now + tolerance:
             yield judge_clock(
@@ -353,11 +352,11 @@ class _Exam:
 
     def of_database(self) -> Iterator[Diagnosis]:
         settings = self.settings
-        source = wiring.build_source(settings)
+        source = build.build_source(settings)
         assert isinstance(source, PostgresSource)
-        before = wiring.now()
+        before = build.now()
         told = PostgresExam(source).server()
-        after = wiring.now()
+        after = build.now()
         self.source = source
         yield ok("database.reachable", source.location, "can be asked")
         if settings.postgres.statement_timeout_s is not None:
@@ -457,16 +456,16 @@ class _Exam:
                 is_encrypted=parts.scheme == "https",
                 is_remote=(parts.hostname or "") not in LOCAL_HOSTS,
             ),
-            wiring.now(),
+            build.now(),
         )
         # Asked only where it is the way that runs go, and only with a key that may be asked with.
         is_used = settings.supabase_db_url is None or settings.anchor == "supabase"
         if not is_used or self.failed("project.key"):
             return
         self.stack.callback(api.close)
-        before = wiring.now()
+        before = build.now()
         told = api.look()
-        after = wiring.now()
+        after = build.now()
         self.project = PostgrestSource(api, policy=RetryPolicy(attempts_max=1))
         yield ok("project.reachable", api.location, "can be asked, and has archiver's functions")
         yield judge_clock(
@@ -487,7 +486,7 @@ class _Exam:
         if place.path is not None:
             yield _readable(ChunkDirectory(place.path))
             return
-        store = wiring.build_store(self.settings.model_copy(update={"store": self.settings.loki_store}))
+        store = build.build_store(self.settings.model_copy(update={"store": self.settings.loki_store}))
         assert isinstance(store, S3Store)
         with closing(store):
             yield _readable(store)
@@ -498,7 +497,7 @@ class _Exam:
             ("loki", "/loki/api/v1/status/buildinfo"),
             ("alertmanager", "/api/v2/status"),
         )
-        for (name, path), access in zip(paths, wiring_stack.server_targets(self.settings), strict=True):
+        for (name, path), access in zip(paths, server_targets(self.settings), strict=True):
             if access is None:
                 continue
             with open_client(access) as client:

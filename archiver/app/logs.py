@@ -5,8 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.app import build as wiring
-from archiver.app import keys
+from archiver.app import build, keys
 from archiver.config import Location, Settings
 from archiver.contracts import ChunkStore, ObjectRef
 from archiver.errors import ConfigError
@@ -64,7 +63,7 @@ def chunk_source(settings: Settings, run: Run) -> Iterator[LokiSource]:
         if place.kind == "file" and place.path is not None:
             store = directory = ChunkDirectory(place.path)
         else:
-            store = wiring.build_store(settings.model_copy(update={"store": settings.loki_store}))
+            store = build.build_store(settings.model_copy(update={"store": settings.loki_store}))
             assert isinstance(store, S3Store)
             stack.callback(store.close)
         client = None
@@ -79,7 +78,7 @@ def chunk_source(settings: Settings, run: Run) -> Iterator[LokiSource]:
                 ) from exc
             client.base_url = f"{settings.loki_url.rstrip('/')}/"
         yield LokiSource(
-            _Retrying(store, wiring.retry_policy(settings, run.stop)),
+            _Retrying(store, build.retry_policy(settings, run.stop)),
             client,
             directory,
             settings.loki.decoded_bytes_max,
@@ -106,7 +105,7 @@ def loki_export(
         scrubber=_scrubber(settings),
         run=run,
         progress=progress,
-        now=wiring.now,
+        now=build.now,
     )
 
 
@@ -123,7 +122,7 @@ def loki_purge(
         scrubber=_scrubber(settings),
         run=run,
         progress=progress,
-        now=wiring.now,
+        now=build.now,
     )
     return PurgeLoki(
         ledger,

@@ -11,7 +11,7 @@ import rfc8785
 from pydantic import BaseModel, SecretStr
 
 from archiver import __version__
-from archiver.app import build as wiring
+from archiver.app import build
 from archiver.config import Location, Settings
 from archiver.errors import ConfigError, LedgerBroken, LocalResourceError
 from archiver.ledger.chain import read_chain
@@ -62,7 +62,7 @@ def report_on(settings: Settings, ledger: Ledger, period: Period) -> Report:
         LedgerBroken: The ledger contradicts itself.
     """
     assert ledger.head is not None
-    now = wiring.now()
+    now = build.now()
     if period.since > now:
         raise ConfigError(
             f"a report on {period.label}: the period has not begun; nothing was written",
@@ -175,7 +175,7 @@ def processing_record(settings: Settings) -> ProcessingRecord:
     is_bucket = settings.store is not None and Location.of_store(settings.store).kind == "s3"
     return ProcessingRecord(
         written_by=f"archiver {__version__}",
-        as_of=wiring.now().date(),
+        as_of=build.now().date(),
         rules=rules,
         activities=tuple(
             Activity(dataset=one.dataset, data_categories=own[one.dataset][0], person_categories=own[one.dataset][1])

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from archiver.app import build as wiring
+from archiver.app import build
 from archiver.app.night import failure_of
 from archiver.config import Location, Settings
 from archiver.errors import ArchiverError, ConfigError
@@ -69,7 +69,7 @@ def check_deployed_stack(settings: Settings) -> tuple[Finding, ...]:
 
 def check_targets(targets: StackTargets) -> tuple[Finding, ...]:
     """Ask what is named, and judge."""
-    return check_stack(targets, wiring.now())
+    return check_stack(targets, build.now())
 
 
 def stack_targets(settings: Settings) -> StackTargets:
@@ -136,7 +136,7 @@ def _bucket(settings: Settings, url: str, *, holds_archive: bool) -> BucketFacts
     place = Location.of_store(url)
     promise = settings.stack.buckets.retention or settings.stack.retention
     try:
-        store = wiring.build_store(settings.model_copy(update={"store": url}))
+        store = build.build_store(settings.model_copy(update={"store": url}))
         assert isinstance(store, S3Store)
         with closing(store):
             keeping = store.keeping()
@@ -172,7 +172,7 @@ def _supabase(settings: Settings) -> Iterator[SupabaseFacts]:
         return
     rules = settings.stack.supabase
     promise = rules.retention or settings.stack.retention
-    source = wiring.build_source(settings)
+    source = build.build_source(settings)
     assert isinstance(source, PostgresSource)
     watch = PostgresWatch(source)
     try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archiver.app import build as wiring
+from archiver.app import build
 from archiver.app.outcome import Outcome, combined
 from archiver.cli.program import options
 from archiver.cli.views.console import Output, show_all
@@ -47,7 +47,7 @@ UntilOption = Annotated[str | None, typer.Option(help="Likewise. Exclusive; whol
 
 def warn_of_key(output: Output, settings: Settings) -> None:
     """Say what a person should know of the data API's key."""
-    if warning := wiring.key_warning(settings):
+    if warning := build.key_warning(settings):
         output.warn(warning)
 
 
@@ -57,7 +57,7 @@ def bounds(since: str | None, until: str | None) -> tuple[datetime | None, datet
     Raises:
         ConfigError: They cannot be read, lie in the future, or contradict each other.
     """
-    now = wiring.now()
+    now = build.now()
     low = None if since is None else parse_since(since, now, option="--since")
     high = None if until is None else parse_since(until, now, option="--until")
     if low is not None and low > now:

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from archiver.app import build as wiring
-from archiver.app import keys
+from archiver.app import build, keys
 from archiver.cli.common import JsonOption, context
 from archiver.cli.views import console as views
 from archiver.config import describe
@@ -41,8 +40,8 @@ def validate() -> None:
     output = context.output()
     loaded = context.load()
     settings = loaded.settings
-    wiring.store_location(settings)
-    wiring.build_anchor(settings)
+    build.store_location(settings)
+    build.build_anchor(settings)
     keys.load_signer(settings)
     output.say(f"{loaded.config_file or 'no configuration file'}: every setting is understood")
     for dataset in settings.resolved_datasets():

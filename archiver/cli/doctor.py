@@ -2,7 +2,7 @@
 
 import typer
 
-from archiver.app import doctor as wiring_doctor
+from archiver.app.doctor import examine
 from archiver.cli.common import JsonOption, context
 from archiver.cli.views import doctor as render_doctor
 from archiver.doctor import exit_status, of_error
@@ -21,7 +21,7 @@ def doctor(json_: JsonOption = False) -> None:
     """
     output = context.output(as_json=json_)
     try:
-        found = wiring_doctor.examine(context.load())
+        found = examine(context.load())
     except ConfigError as error:
         # Settings that cannot be read are a finding too; without them there is nothing else to look at.
         found = (of_error("settings.valid", "settings", error),)

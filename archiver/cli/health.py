@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import typer
 
-from archiver.app import build as wiring
+from archiver.app import build
 from archiver.app.archive import open_archive
 from archiver.app.health import Answer, HealthFinding, changed, judge_app, judge_nightly
 from archiver.app.night import COMMAND
@@ -41,7 +41,7 @@ def health(json_: JsonOption = False) -> None:
     output = context.output(as_json=json_)
     settings = context.load().settings
     findings = _look(settings)
-    now = wiring.now()
+    now = build.now()
     _alert(output, settings, findings, now)
     for one in findings:
         if output.as_json:
@@ -69,7 +69,7 @@ def _look(settings: Settings) -> tuple[HealthFinding, ...]:
             last = archive.ledger.holdings.last_successes.get(COMMAND)
     except ArchiverError as found:
         problem = found.message
-    findings.append(judge_nightly(last, problem, now=wiring.now(), age_max=rules.nightly_max_age))
+    findings.append(judge_nightly(last, problem, now=build.now(), age_max=rules.nightly_max_age))
     return tuple(findings)
 
 
@@ -89,7 +89,7 @@ def _alert(output: Output, settings: Settings, findings: tuple[HealthFinding, ..
     rules = settings.health
     if rules.alertmanager_url is None and rules.webhook_url is None:
         return
-    state = wiring.cache_dir(settings) / STATE_FILE
+    state = build.cache_dir(settings) / STATE_FILE
     firing = _read(state)
     facts: dict[str, str] = {one.check: one.fact for one in findings}
     for check, is_over in changed(findings, firing).items():

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from archiver.app import build as wiring
-from archiver.app import deletion as wiring_deletion
-from archiver.app import keys
+from archiver.app import build, keys
 from archiver.app.archive import open_archive
+from archiver.app.deletion import holds_of_another_key
 from archiver.cli.common import JsonOption, SinceOption, UntilOption, chosen_datasets, context
 from archiver.cli.views import deletion as views
 from archiver.config import parse_since
@@ -47,7 +46,7 @@ def add(
     # One that is not exported any more, and Loki's logs, hold what a case may need.
     if dataset is not None and dataset not in {*settings.all_datasets(), LOGS}:
         chosen_datasets(settings, [dataset], with_logs=True)
-    now = wiring.now()
+    now = build.now()
     low = None if since is None else parse_since(since, now, option="--since")
     high = None if until is None else parse_since(until, now, option="--until")
     if low is not None and high is not None and low >= high:
@@ -134,4 +133,4 @@ def show(json_: JsonOption = False) -> None:
     with open_archive(settings, "read") as archive:
         holdings = archive.ledger.holdings
         views.holds(output, list(holdings.holds.values()), archive.clock())
-    views.lost_keys(output, wiring_deletion.holds_of_another_key(settings, holdings))
+    views.lost_keys(output, holds_of_another_key(settings, holdings))

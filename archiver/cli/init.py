@@ -6,8 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from archiver.app import build as wiring
-from archiver.app import keys
+from archiver.app import build, keys
 from archiver.cli.common import context, warn_of_key
 from archiver.cli.views.console import Output
 from archiver.config import template
@@ -52,8 +51,8 @@ def init(
     rules = None if known.config_file is not None else _chosen(archive_retention, purpose, legal_basis)
     key_file = known.settings.signing_key_file or (Path.cwd() / "archiver-signing-key.pem")
     settings = context.load(store=store, anchor=anchor, signing_key_file=key_file.absolute()).settings
-    wiring.store_location(settings)
-    wiring.build_anchor(settings)
+    build.store_location(settings)
+    build.build_anchor(settings)
     warn_of_key(output, settings)
     privacy_key_file = (settings.privacy_key_file or key_file.with_name("archiver-privacy-key.txt")).absolute()
     makes_privacy_key = known.config_file is None or settings.privacy_key_file is not None
@@ -74,8 +73,8 @@ def init(
                 made.append(f"privacy key: {privacy_key_file} (mode 0600). Keep a copy: digests of persons need it.")
         return signer
 
-    with wiring.new_run(settings, jobs=1) as run:
-        receipt = wiring.begin_archive(settings, make_keys, run)
+    with build.new_run(settings, jobs=1) as run:
+        receipt = build.begin_archive(settings, make_keys, run)
     written = None
     if rules is not None:
         written = Path.cwd() / "archiver.toml"

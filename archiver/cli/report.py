@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from archiver.app import build as wiring
+from archiver.app import build
 from archiver.app import report as wiring_report
 from archiver.app.archive import open_archive
 from archiver.cli.common import JsonOption, SinceOption, UntilOption, bounds, context
@@ -60,7 +60,7 @@ def report(
         return
     loaded = context.load().settings
     told = context.output(as_json=json_)
-    period = _period(day, month, since, until, wiring.now())
+    period = _period(day, month, since, until, build.now())
     languages = _languages(lang, loaded)
     formats = _formats(format_, loaded)
     with open_archive(loaded, "read") as archive:

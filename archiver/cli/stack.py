@@ -2,7 +2,7 @@
 
 import typer
 
-from archiver.app import stack as wiring_stack
+from archiver.app.stack import check_deployed_stack
 from archiver.cli.common import JsonOption, context
 from archiver.cli.views import stack as render_stack
 from archiver.stack.check import exit_status
@@ -20,7 +20,7 @@ def check(json_: JsonOption = False) -> None:
     """
     output = context.output(as_json=json_)
     settings = context.load().settings
-    found = wiring_stack.check_deployed_stack(settings)
+    found = check_deployed_stack(settings)
     status = exit_status(found)
     render_stack.findings(output, found, status)
     if status:

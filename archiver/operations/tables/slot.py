@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -325,7 +324,7 @@ class SlotPurge:
             cursor.skip(start)
         theirs = pa.concat_tables([cursor.before(end) for cursor in cursors])
 
-        def attempt() -> tuple[SourceState, Mapping[Any, int], datetime]:
+        def attempt() -> tuple[SourceState, Mapping[Statement, int], datetime]:
             with self._source.purging(dataset) as work:
                 return self._delete(work, dataset, due, held, theirs, rows_max)
 
