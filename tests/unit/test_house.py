@@ -7,6 +7,7 @@ import archiver
 ROOT = Path(archiver.__file__).parent
 LINES_MAX = 600
 
+
 def test_no_module_is_longer_than_one_can_keep_in_mind() -> None:
     """At most 600 lines."""
     lines = {
