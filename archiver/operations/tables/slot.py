@@ -332,7 +332,7 @@ class SlotPurge:
             cursor.skip(start)
         theirs = pa.concat_tables([cursor.before(end) for cursor in cursors])
 
-        def attempt() -> tuple[SourceState, Mapping[Statement, int], datetime]:
+        def attempt() -> "_Done":
             with self._source.purging(dataset) as work:
                 return self._delete(work, dataset, due, held, theirs, rows_max)
 
