@@ -11,7 +11,8 @@ from archiver.app import build, keys
 from archiver.app.archive import open_archive
 from archiver.app.deletion import holds_of_another_key
 from archiver.cli.common import JsonOption, SinceOption, UntilOption, chosen_datasets, context
-from archiver.cli.views import deletion as views
+from archiver.cli.views.deletion import lost_keys
+from archiver.cli.views.hold import holds
 from archiver.config import parse_since
 from archiver.errors import ConfigError
 from archiver.model import HoldPlaced
@@ -132,5 +133,5 @@ def show(json_: JsonOption = False) -> None:
     settings = context.load().settings
     with open_archive(settings, "read") as archive:
         holdings = archive.ledger.holdings
-        views.holds(output, list(holdings.holds.values()), archive.clock())
-    views.lost_keys(output, holds_of_another_key(settings, holdings))
+        holds(output, list(holdings.holds.values()), archive.clock())
+    lost_keys(output, holds_of_another_key(settings, holdings))
