@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from archiver.cli.views.console import Output, table
+from archiver.app.hold import Held
+from archiver.cli.views.console import Output, show, table
 from archiver.model import HoldPlaced
 
 
@@ -31,3 +32,24 @@ def holds(output: Output, found: Sequence[HoldPlaced], now: datetime) -> None:
             one.reason,
         )
     output.answer(shown)
+
+
+@show.register
+def _held(outcome: Held, output: Output) -> None:
+    receipt = outcome.receipt
+    hold = receipt.hold
+    if output.as_json:
+        output.json_document(receipt)
+    else:
+        output.answer(
+            f"hold {hold.hold} is in force, to be looked at again on {hold.review_on:%Y-%m-%d}; it covers"
+            f" {receipt.rows_covered} rows of the archive"
+        )
+    if not receipt.rows_covered:
+        output.warn(
+            f"hold {hold.hold} covers no row that the archive holds; see that its dataset and its dates are right"
+        )
+    for name in receipt.at_work:
+        output.warn(f"{name}: a deletion is at work; what it deletes before it sees the hold is gone")
+    for name in outcome.unsearchable:
+        output.warn(f"{name}: no subject_columns say where persons are named, so that all of it stays")
