@@ -34,8 +34,10 @@ PACKAGES = {
     "pdftotext": "poppler-utils",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "prometheus-nginx-exporter": "prometheus-nginx-exporter",
     "prometheus-node-exporter": "prometheus-node-exporter",
+    "prometheus-postgres-exporter": "prometheus-postgres-exporter",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
 }
