@@ -27,8 +27,15 @@ SELECT
     md5('workflow ' || i % 120)::uuid,
     md5('execution ' || i / 8)::uuid,
     'node-' || i % 23,
-    (ARRAY['message.received', 'node.entered', 'node.left', 'message.sent', 'webhook.called'])[1 + i % 5],
-    (ARRAY['ok', 'ok', 'ok', 'retry', 'failed'])[1 + i * 13 % 5],
+    -- In every tenth execution somebody pays, or tries to, or goes away.
+    CASE
+        WHEN i % 80 = 17 THEN 'payment.started'
+        WHEN i % 80 = 21 AND i / 80 % 6 = 0 THEN 'payment.failed'
+        WHEN i % 80 = 21 AND i / 80 % 6 > 1 THEN 'payment.succeeded'
+        WHEN i % 80 = 22 AND i / 80 % 18 = 2 THEN 'payment.refunded'
+        ELSE (ARRAY['message.received', 'node.entered', 'node.left', 'message.sent', 'webhook.called'])[1 + i % 5]
+    END,
+    CASE WHEN i % 31 = 0 THEN 'failed' WHEN i % 17 = 0 THEN 'retry' ELSE 'ok' END,
     CASE WHEN i % 9 > 0 THEN '+49 152 28817' || lpad((i % 1000)::text, 3, '0') END,
     (ARRAY[
         'Guten Tag! Ihre Bestellung ist unterwegs 🚚',
@@ -43,6 +50,9 @@ SELECT
     (1 + i % 3)::smallint,
     CASE WHEN i % 2 = 0 THEN ARRAY['whatsapp', 'kampagne-' || i % 12] ELSE '{}'::text[] END,
     jsonb_build_object('wa_id', md5('wa ' || i), 'knoten', i % 23, 'sprache', 'de', 'versuch', 1 + i % 3)
+        || CASE WHEN i % 80 IN (17, 21, 22) THEN jsonb_build_object(
+            'provider', (ARRAY['stripe', 'paypal', 'klarna'])[1 + i / 80 % 3], 'amount', 5 + i / 80 % 9000 / 100.0, 'currency', 'EUR',
+            'reason', (ARRAY['card_declined', 'insufficient_funds', 'expired'])[1 + i / 480 % 3]) ELSE '{}' END
 FROM generate_series(1, :event_rows) AS i;
 
 ANALYZE app_audit_log, log_workflow_events;

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ KEYS = {
     "otlp": {"protocols"},
     "memory_limiter": {"check_interval", "limit_mib", "spike_limit_mib", "limit_percentage", "spike_limit_percentage"},
     "attributes": {"actions", "include", "exclude"},
+    "transform": {"error_mode", "trace_statements", "metric_statements", "log_statements", "profile_statements"},
     "batch": {"timeout", "send_batch_size", "send_batch_max_size", "metadata_keys", "metadata_cardinality_limit"},
     "spanmetrics": {
         "add_resource_attributes", "aggregation_cardinality_limit", "aggregation_temporality", "calls_dimensions", "dimensions",
@@ -172,3 +174,81 @@ def test_the_authenticator_finds_the_header_in_http_and_in_grpc() -> None:
     assert settings["scheme"] == ""
     assert settings["token"] == "${env:OTLP_TOKEN}"
     assert "filename" not in settings, "a newline at its end would make the empty token valid"
+
+
+# -- which service was called: the statements of transform/providers, carried out
+
+
+def carried_out(kind: str, name: str, attributes: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Apply the statements to one span, as OTTL means them. A form that is not known here fails."""
+    attributes = dict(attributes)
+    path = r'span\.attributes\["([\w.]+)"\]'
+
+    def holds(condition: str) -> bool:
+        if condition == "span.kind == SPAN_KIND_CLIENT":
+            return kind == "SPAN_KIND_CLIENT"
+        if found := re.fullmatch(rf"{path} (==|!=) nil", condition):
+            return (found[1] not in attributes) == (found[2] == "==")
+        found = re.fullmatch(rf'IsMatch\({path}, "(.*)"\)', condition)
+        assert found, condition
+        return found[1] in attributes and re.search(found[2], attributes[found[1]]) is not None
+
+    for statement in BASE["processors"]["transform/providers"]["trace_statements"]:
+        action, _, where = statement.partition(" where ")
+        if where and not all(holds(condition) for condition in where.split(" and ")):
+            continue
+        if found := re.fullmatch(r'delete_key\(span\.attributes, "([\w.]+)"\)', action):
+            attributes.pop(found[1], None)
+        elif found := re.fullmatch(rf'set\({path}, "([\w.]+)"\)', action):
+            attributes[found[1]] = found[2]
+        elif found := re.fullmatch(rf"set\({path}, {path}\)", action):
+            attributes[found[1]] = attributes[found[2]]
+        else:
+            found = re.fullmatch(rf'set\(span\.name, Concat\(\["(\w+)", {path}\], " "\)\)', action)
+            assert found, action
+            name = f"{found[1]} {attributes[found[2]]}"
+    return name, attributes
+
+
+@pytest.mark.parametrize(
+    ("address", "provider"),
+    [
+        ("graph.facebook.com", "whatsapp"),
+        ("api.openai.com", "openai"),
+        ("eu-bot.openai.azure.com", "openai"),
+        ("api.anthropic.com", "anthropic"),
+        ("generativelanguage.googleapis.com", "google"),
+        ("api.stripe.com", "stripe"),
+        ("api-m.paypal.com", "paypal"),
+        ("abcdefgh.supabase.co", "supabase"),
+        ("stripe.com.evil.example", "other"),
+        ("notstripe.com", "other"),
+        ("kunde-mueller.example", "other"),
+    ],
+)
+@pytest.mark.parametrize("key", ["server.address", "net.peer.name"])
+def test_a_called_service_is_one_word(address: str, provider: str, key: str) -> None:
+    name = f"fetch POST https://{address}/v19.0/491712345678/messages"
+    named, attributes = carried_out("SPAN_KIND_CLIENT", name, {key: address, "provider": "491712345678"})
+    assert (named, attributes["provider"]) == (f"call {provider}", provider)
+
+
+def test_who_sends_a_label_of_its_own_gets_none() -> None:
+    named, attributes = carried_out("SPAN_KIND_SERVER", "GET /chat", {"provider": "+49171", "model": "+49171"})
+    assert (named, attributes) == ("GET /chat", {})
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [("gpt-5.2-mini", "gpt"), ("o4-mini", "gpt"), ("claude-opus-5", "claude"), ("ft:mueller-bot-7", "other")],
+)
+def test_a_model_is_a_family(model: str, family: str) -> None:
+    _, attributes = carried_out("SPAN_KIND_CLIENT", "chat", {"gen_ai.request.model": model})
+    assert attributes["model"] == family
+
+
+def test_labels_of_spans_are_listed_here() -> None:
+    """So that a dimension that somebody adds is looked at: no bot, no number, no person."""
+    assert [d["name"] for d in BASE["connectors"]["spanmetrics"]["dimensions"]] == [
+        "http.request.method", "http.response.status_code", "http.route", "http.method", "http.status_code", "provider", "model",
+    ]  # fmt: skip
