@@ -40,7 +40,7 @@ class Prometheus:
 
     def over(self, expression: str, seconds: float, step: str = "1s") -> list[dict[str, Any]]:
         """The series of a range query over the last seconds."""
-        now = float(self.query("time()")[0]["value"][0])
+        now = float(self.query("vector(time())")[0]["value"][1])
         asked = urllib.parse.urlencode({"query": expression, "start": now - seconds, "end": now, "step": step})
         return list(json.loads(daemon.get(f"{self.url}/api/v1/query_range?{asked}"))["data"]["result"])
 
