@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support import debian, monitoring
+from tests.support import debian, monitoring, npm
 
 BOARDS = monitoring.DASHBOARDS
 SCHEMA = Path(__file__).with_name("grafana_schema")
@@ -25,24 +21,7 @@ each_board = pytest.mark.parametrize("path", BOARDS, ids=lambda p: p.stem)
 @pytest.fixture(scope="session")
 def schema() -> Path:
     """A directory with Grafana's schema and a TypeScript compiler, installed once for each lock file."""
-    npm = debian.binary("npm")
-    lock = (SCHEMA / "package-lock.json").read_bytes()
-    home = monitoring.ROOT / ".cache" / f"grafana-schema-{hashlib.sha256(lock).hexdigest()[:16]}"
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not (home / "installed").exists():
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(SCHEMA / name, home)
-            done = subprocess.run(
-                [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=home, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                message = f"npm ci failed: {done.stderr[-500:]}"
-                pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-            (home / "installed").touch()
-    return home
+    return npm.installed(SCHEMA)
 
 
 def compile_boards(schema: Path, directory: Path, boards: dict[str, Any]) -> str:
@@ -160,17 +139,21 @@ def test_data_sources_are_variables_and_provisioned(path: Path) -> None:
 
 
 def test_links_lead_to_the_other_dashboards() -> None:
-    uids = {f"/d/{monitoring.dashboard(p)['uid']}" for p in BOARDS}
-    links = {link["url"] for p in BOARDS for link in monitoring.dashboard(p)["links"]}
-    assert {link for link in links if link.startswith("/d/")} == uids
+    """From each to all the others, under their titles."""
+    boards = {f"/d/{board['uid']}": board for board in map(monitoring.dashboard, BOARDS)}
+    for here, board in boards.items():
+        inside = {link["url"]: link["title"] for link in board["links"] if link["url"].startswith("/d/")}
+        assert inside == {url: other["title"] for url, other in boards.items() if url != here}
 
 
-def test_grafana_finds_both() -> None:
+def test_grafana_finds_all() -> None:
     provider = monitoring.read("grafana/provisioning/dashboards/dashboards.yaml")["providers"][0]
     mounts = dict(v.split(":")[:2] for v in monitoring.service("grafana")["volumes"])
     assert mounts["./dashboards"] == provider["options"]["path"]
     assert mounts["./grafana/provisioning"] == "/etc/grafana/provisioning"
     home = Path(monitoring.service("grafana")["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert home.parent == Path(provider["options"]["path"])
-    assert {p.name for p in BOARDS} == {"system-overview.json", "retention.json"}
+    assert {p.name for p in BOARDS} == {
+        "bot-performance.json", "payment-conversions.json", "retention.json", "system-overview.json",
+    }  # fmt: skip
     assert (monitoring.STACK / "dashboards" / home.name).exists()

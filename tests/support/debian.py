@@ -64,6 +64,31 @@ def binary(name: str) -> str:
     return path
 
 
+@cache
+def extension(name: str, package: str) -> Path:
+    """Return the programs of a Postgres that has an extension, after installing it where that is needed and possible."""
+
+    def found() -> list[Path]:
+        places = Path("/usr/lib/postgresql").glob(f"*/lib/{name}.so")
+        return sorted((p.parents[1] / "bin" for p in places), key=lambda path: int(path.parts[-2]))
+
+    problem = ""
+    if not found():
+        servers = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+        wanted = f"postgresql-{servers[-1].parts[-3] if servers else _newest_server()}-{package}"
+        problem = _install(wanted)
+        if not found():
+            missing(f"{name} is missing: as root, apt-get install --no-install-recommends {wanted} ({problem})")
+    return found()[-1]
+
+
+def _newest_server() -> str:
+    """The version that Debian's package ``postgresql`` stands for."""
+    shown = subprocess.run(["apt-cache", "depends", "postgresql"], capture_output=True, text=True, check=False).stdout
+    versions = [word.removeprefix("postgresql-") for word in shown.split() if word.startswith("postgresql-")]
+    return next((version for version in versions if version.isdigit()), "15")
+
+
 def missing(what: str) -> NoReturn:
     """Skip the test, and say what to do; in CI fail: there nothing may be missing."""
     if os.environ.get("CI"):

@@ -79,9 +79,9 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_cluster(*options: str) -> Iterator[PostgresServer]:
+def postgres_cluster(*options: str, programs: Path | None = None) -> Iterator[PostgresServer]:
     """A server that lives as long as the block; ``options`` are settings that overrule a test's: ``fsync=on``."""
-    programs, (prefix, owner) = server_programs(), _as_another()
+    programs, (prefix, owner) = programs or server_programs(), _as_another()
     directory = Path(tempfile.mkdtemp(prefix="archiver-pg-"))
     data, sockets, port = directory / "data", directory / "s", free_port()
     process: subprocess.Popen[bytes] | None = None
