@@ -29,12 +29,16 @@ WEBHOOK, MESSAGES = "https://alerts.example.com/alerts", "https://hooks.example.
 STAND_INS = (
     "CREATE SCHEMA net",
     "CREATE TABLE net.sent (id bigserial PRIMARY KEY, url text, body jsonb, headers jsonb)",
-    "CREATE TABLE net._http_response (id bigint, status_code integer, content_type text, headers jsonb, content text,"
-    " timed_out boolean, error_msg text, created timestamptz NOT NULL DEFAULT now())",
-    "CREATE FUNCTION net.http_post(url text, body jsonb DEFAULT '{}'::jsonb, params jsonb DEFAULT '{}'::jsonb,"
-    """ headers jsonb DEFAULT '{"Content-Type": "application/json"}'::jsonb, timeout_milliseconds integer DEFAULT 5000)"""
-    " RETURNS bigint LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ INSERT INTO net.sent (url, body, headers)"
-    " VALUES (http_post.url, http_post.body, http_post.headers) RETURNING id $$",
+    (
+        "CREATE TABLE net._http_response (id bigint, status_code integer, content_type text, headers jsonb, content text,"
+        " timed_out boolean, error_msg text, created timestamptz NOT NULL DEFAULT now())"
+    ),
+    (
+        "CREATE FUNCTION net.http_post(url text, body jsonb DEFAULT '{}'::jsonb, params jsonb DEFAULT '{}'::jsonb,"
+        """ headers jsonb DEFAULT '{"Content-Type": "application/json"}'::jsonb, timeout_milliseconds integer DEFAULT 5000)"""
+        " RETURNS bigint LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ INSERT INTO net.sent (url, body, headers)"
+        " VALUES (http_post.url, http_post.body, http_post.headers) RETURNING id $$"
+    ),
     "CREATE SCHEMA vault",
     "CREATE TABLE vault.decrypted_secrets (name text UNIQUE, decrypted_secret text)",
 )
@@ -60,7 +64,9 @@ def pattern(postgres_server: PostgresServer) -> Iterator[Database]:
     with fresh_database(postgres_server, "watch_pattern") as database:
         postgrest.prepare(database)
         postgrest.migrate(database)
-        with_stand_ins(database, archiver_watch_url=WEBHOOK, archiver_watch_token="geheim", archiver_watch_message_url=MESSAGES)
+        with_stand_ins(
+            database, archiver_watch_url=WEBHOOK, archiver_watch_token="geheim", archiver_watch_message_url=MESSAGES
+        )
         anchor_moved(database, 1)
         database.execute(f"ALTER ROLE archiver PASSWORD '{PASSWORD}'")
         yield database
@@ -123,10 +129,14 @@ def test_a_worker_that_stopped_for_26_hours_is_exactly_one_alert(watched: Databa
     assert alert["labels"]["alertname"] == "ArchiverAnchorStale"
     assert alert["annotations"]["runbook_url"] == "docs/alerts/ArchiverAnchorStale.md"
     assert re.fullmatch(r"[0-9a-f]{16}", alert["fingerprint"])
-    moved = watched.query("SELECT extract(epoch FROM moved_at + interval '26 hours')::bigint FROM archiver.archiver_anchor")[0][0]
+    moved = watched.query(
+        "SELECT extract(epoch FROM moved_at + interval '26 hours')::bigint FROM archiver.archiver_anchor"
+    )[0][0]
     started = watched.query(f"SELECT extract(epoch FROM '{alert['startsAt']}'::timestamptz)::bigint")[0][0]
     assert abs(int(str(moved)) - int(str(started))) <= 1
-    headers = json.loads(str(watched.query(f"SELECT headers::text FROM net.sent WHERE url = '{WEBHOOK}' LIMIT 1")[0][0]))
+    headers = json.loads(
+        str(watched.query(f"SELECT headers::text FROM net.sent WHERE url = '{WEBHOOK}' LIMIT 1")[0][0])
+    )
     assert headers == {"Content-Type": "application/json", "Authorization": "Bearer geheim"}
 
 
@@ -193,7 +203,9 @@ def test_people_are_told_once_a_day_and_again_what_was_lost(watched: Database) -
 
 
 def test_an_archive_that_was_given_up_is_not_watched(watched: Database) -> None:
-    watched.execute(f"INSERT INTO archiver.archiver_anchor VALUES ('old', 9, '{'b' * 64}', 's', now() - interval '1 year')")
+    watched.execute(
+        f"INSERT INTO archiver.archiver_anchor VALUES ('old', 9, '{'b' * 64}', 's', now() - interval '1 year')"
+    )
     assert look(watched) == "fresh"
 
 
@@ -293,7 +305,9 @@ def test_another_run_at_work_gives_the_request_back(asked: Database) -> None:
 
 
 def test_a_worker_that_was_away_does_the_work_of_all_days_at_once(asked: Database) -> None:
-    asked.execute("INSERT INTO archiver.run_request (day, command, asked_by) SELECT current_date - n, 'nightly', 'x' FROM generate_series(1, 3) n")
+    asked.execute(
+        "INSERT INTO archiver.run_request (day, command, asked_by) SELECT current_date - n, 'nightly', 'x' FROM generate_series(1, 3) n"
+    )
     taken = take(asked, "back")
     assert taken
     assert taken["day"] == time.strftime("%Y-%m-%d", time.gmtime())
@@ -306,7 +320,9 @@ def test_a_worker_that_was_away_does_the_work_of_all_days_at_once(asked: Databas
 
 def test_an_older_day_is_not_begun_beside_a_run_that_is_at_work(asked: Database) -> None:
     assert take(asked, "at work")
-    asked.execute("INSERT INTO archiver.run_request (day, command, asked_by) VALUES (current_date - 1, 'nightly', 'late')")
+    asked.execute(
+        "INSERT INTO archiver.run_request (day, command, asked_by) VALUES (current_date - 1, 'nightly', 'late')"
+    )
     assert take(asked, "other") is None
 
 
@@ -381,12 +397,18 @@ def test_nothing_is_scheduled_that_could_not_work(watched: Database) -> None:
 
 
 def test_nobody_to_tell_is_found_when_it_is_switched_on(scheduled: Database) -> None:
-    scheduled.execute("ALTER TABLE vault.decrypted_secrets RENAME COLUMN name TO kept", "ALTER TABLE vault.decrypted_secrets ADD name text")
+    scheduled.execute(
+        "ALTER TABLE vault.decrypted_secrets RENAME COLUMN name TO kept",
+        "ALTER TABLE vault.decrypted_secrets ADD name text",
+    )
     try:
         with pytest.raises(adbc_driver_manager.Error, match="nobody to be told"):
             schedule(scheduled)
     finally:
-        scheduled.execute("ALTER TABLE vault.decrypted_secrets DROP name", "ALTER TABLE vault.decrypted_secrets RENAME COLUMN kept TO name")
+        scheduled.execute(
+            "ALTER TABLE vault.decrypted_secrets DROP name",
+            "ALTER TABLE vault.decrypted_secrets RENAME COLUMN kept TO name",
+        )
 
 
 def test_pg_crons_log_is_trimmed_and_young_runs_stay(scheduled: Database) -> None:
@@ -426,7 +448,10 @@ def test_the_data_api_asks_takes_and_ends(data_api: postgrest.DataApi) -> None:
     status, taken = rpc(data_api, "archiver_take_run", key, who="night")
     assert status == 200
     assert rpc(data_api, "archiver_take_run", key, who="other") == (200, None)
-    assert rpc(data_api, "archiver_end_run", key, day=taken["day"], attempt=taken["attempt"], exit_status=0) == (200, True)
+    assert rpc(data_api, "archiver_end_run", key, day=taken["day"], attempt=taken["attempt"], exit_status=0) == (
+        200,
+        True,
+    )
     status, said = rpc(data_api, "archiver_run_status", key)
     assert said["last"]["exit_status"] == 0
     assert set(said) == {"anchor_age_s", "last"}

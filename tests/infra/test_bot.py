@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
+import itertools
 import re
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -25,6 +23,7 @@ from tests.support.spans import collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MIGRATION = next(postgrest.MIGRATIONS.glob("*_archiver_metrics.sql"))
 QUERIES = monitoring.STACK / "postgres-exporter" / "queries.yaml"
@@ -178,7 +177,9 @@ def test_no_panel_is_without_data_on_the_demos_rows(bot: Bot, name: str) -> None
     """Every query of both dashboards, against a real Prometheus with the shipped rules. Loki is not to be had here."""
     board = monitoring.dashboard(monitoring.STACK / "dashboards" / f"{name}.json")
     queries = monitoring.promql(board)
-    shown = {t["expr"] for p in monitoring.panels(board) for t in p["targets"] if t["datasource"]["type"] == "prometheus"}
+    shown = {
+        t["expr"] for p in monitoring.panels(board) for t in p["targets"] if t["datasource"]["type"] == "prometheus"
+    }
     assert len(queries) - len([a for a in board["annotations"]["list"] if "expr" in a]) >= len(shown) > 15
     annotations = {a["name"] for a in board["annotations"]["list"]}
 
@@ -206,7 +207,9 @@ def test_healthy_numbers_raise_no_alert(bot: Bot) -> None:
 def test_every_name_that_the_rules_use_is_one_that_the_exporter_has(bot: Bot) -> None:
     exported = {series.split("{")[0] for series in bot.scraped()} | {"pg_up"}
     assert "pg_up 1" in daemon.get(bot.exporter)
-    listed = set(yaml.safe_load((monitoring.ROOT / "tests" / "data" / "metrics" / "known.yaml").read_text())["bot"]["names"])
+    listed = set(
+        yaml.safe_load((monitoring.ROOT / "tests" / "data" / "metrics" / "known.yaml").read_text())["bot"]["names"]
+    )
     assert listed <= exported
     promised = {
         f"{name}_{column}"
@@ -313,7 +316,7 @@ def test_a_thousand_payments_and_a_purge_make_no_jump(bot: Bot, tmp_path: Path) 
     bot.database.execute(
         "INSERT INTO log_workflow_events (id, created_at, workflow_id, execution_id, node_id, event_type, status, payload)"
         " SELECT gen_random_uuid(), now() - interval '10 minutes' + e.at * interval '1 minute', gen_random_uuid(), md5('pay ' || n)::uuid,"
-        " 'node-1', e.type, 'ok', '{\"provider\": \"mollie\", \"amount\": 10, \"currency\": \"EUR\"}'"
+        ' \'node-1\', e.type, \'ok\', \'{"provider": "mollie", "amount": 10, "currency": "EUR"}\''
         " FROM generate_series(1, 1000) n, (VALUES (1, 'payment.started'), (2, 'payment.succeeded')) AS e(at, type)"
         " WHERE e.at = 1 OR n <= 830"
     )
@@ -323,7 +326,11 @@ def test_a_thousand_payments_and_a_purge_make_no_jump(bot: Bot, tmp_path: Path) 
 
     before, rows = bot.scraped(), len_of(bot.database)
     began = time.time()
-    environment = {"HOME": str(tmp_path), "SUPABASE_DB_URL": bot.database.dsn_of("archiver"), "ARCHIVER_ANCHOR": "postgres"}
+    environment = {
+        "HOME": str(tmp_path),
+        "SUPABASE_DB_URL": bot.database.dsn_of("archiver"),
+        "ARCHIVER_ANCHOR": "postgres",
+    }
     run("init", "--store", f"file://{tmp_path}/archive", "--archive-retention", "365d", "--purpose", "Nachweis",
         "--legal-basis", "Art. 6(1)(f) DSGVO", environment=environment, home=tmp_path)  # fmt: skip
     run("export", "log_workflow_events", environment=environment, home=tmp_path)
@@ -348,7 +355,7 @@ def test_a_thousand_payments_and_a_purge_make_no_jump(bot: Bot, tmp_path: Path) 
         values = [float(value) for _, value in one["values"]]
         assert min(values) >= 0
         if "_events" in one["metric"]["__name__"] or "_count" in one["metric"]["__name__"]:
-            assert max(abs(b - a) for a, b in zip(values, values[1:], strict=False)) <= 20, one["metric"]
+            assert max(abs(b - a) for a, b in itertools.pairwise(values)) <= 20, one["metric"]
     assert bot.prometheus.query('ALERTS{component=~"bot|payments", alertname!="PaymentConversionLow"}') == []
 
 

@@ -137,7 +137,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             [debian.binary("prometheus-node-exporter"), f"--web.listen-address=127.0.0.1:{node}", "--collector.disable-defaults",
              "--collector.textfile", f"--collector.textfile.directory={textfile.parent}"],
             f"http://127.0.0.1:{node}/metrics", home))  # fmt: skip
-        jobs = {job["job_name"]: copy.deepcopy(job) for job in monitoring.read("prometheus/prometheus.yml")["scrape_configs"]}
+        jobs = {
+            job["job_name"]: copy.deepcopy(job)
+            for job in monitoring.read("prometheus/prometheus.yml")["scrape_configs"]
+        }
         for target in jobs["probe"]["static_configs"]:
             target["targets"] = [t.replace("https://whatsapp.owona.de", app.url) for t in target["targets"]]
         jobs["probe"]["relabel_configs"][-1]["replacement"] = f"127.0.0.1:{blackbox}"
@@ -171,7 +174,7 @@ def test_slow_is_slow_and_not_failing(stack: Stack) -> None:
     calm(stack)
     stack.app.mode = "slow"
     stack.journey()
-    until(lambda: LATENCY <= stack.prometheus.firing(), "both alerts on percentiles")
+    until(lambda: stack.prometheus.firing() >= LATENCY, "both alerts on percentiles")
     assert not FAILURE & stack.prometheus.firing()
     assert stack.prometheus.value("max(synthetic_failed_ratio)") == 0
     slowest = stack.prometheus.value('min(synthetic_duration_seconds{percentile="p95"})')
@@ -184,7 +187,7 @@ def test_failing_is_failing_and_not_fast_nor_slow(stack: Stack) -> None:
     before = stack.app.probes
     stack.app.mode = "failing"
     stack.journey()
-    until(lambda: FAILURE <= stack.prometheus.firing(), "both alerts on failures")
+    until(lambda: stack.prometheus.firing() >= FAILURE, "both alerts on failures")
     assert stack.app.probes > before
     assert not LATENCY & stack.prometheus.firing()
     # No good answer, no percentile: neither of the journey nor, once the window has passed, of the probes.
@@ -194,8 +197,10 @@ def test_failing_is_failing_and_not_fast_nor_slow(stack: Stack) -> None:
     }  # fmt: skip
     # The probes see the status only: the page without its form is a good answer to them, the others are none.
     until(
-        lambda: {r["metric"]["step"] for r in stack.prometheus.query("step:probe_duration_seconds:percentile_1h")}
-        == {"login"},
+        lambda: (
+            {r["metric"]["step"] for r in stack.prometheus.query("step:probe_duration_seconds:percentile_1h")}
+            == {"login"}
+        ),
         "the percentiles of failing probes to end",
     )
 
@@ -280,4 +285,6 @@ def test_probes_and_journey_are_of_the_same_steps_and_limits() -> None:
 
 def test_no_limit_stands_in_the_rules() -> None:
     for name in ("SyntheticLatencyHigh", "SyntheticFailing", "ProbeLatencyHigh"):
-        assert re.search(r"> (on \(.*\) group_left \(\) )?(max by \(.*\) \()?synthetic_limit_", monitoring.alerts()[name]["expr"])
+        assert re.search(
+            r"> (on \(.*\) group_left \(\) )?(max by \(.*\) \()?synthetic_limit_", monitoring.alerts()[name]["expr"]
+        )
