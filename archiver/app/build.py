@@ -115,7 +115,7 @@ def build_anchor(settings: Settings) -> "FileAnchor | PostgresAnchor | SupabaseA
     if place.kind == "supabase":
         from archiver.neighbours.dataapi.anchor import SupabaseAnchor
 
-        return SupabaseAnchor(_data_api(settings, "the anchor `supabase`"))
+        return SupabaseAnchor(build_data_api(settings, "the anchor `supabase`"))
     from archiver.neighbours.postgres.anchor import PostgresAnchor
 
     return PostgresAnchor(_database_url(settings, "the anchor `postgres`"), settings.postgres.anchor_schema)
@@ -140,7 +140,7 @@ def build_source(settings: Settings, stop: threading.Event | None = None) -> "Po
         from archiver.neighbours.dataapi.source import PostgrestSource
 
         return PostgrestSource(
-            _data_api(settings, "reading the datasets"),
+            build_data_api(settings, "reading the datasets"),
             policy=retry_policy(settings, stop or threading.Event()),
             settle_margin=settings.export.settle_margin,
         )
@@ -160,10 +160,18 @@ def key_warning(settings: Settings) -> str:
     is_used = settings.supabase_db_url is None or settings.anchor == "supabase"
     if not is_used or settings.supabase_url is None or settings.supabase_secret_key is None:
         return ""
-    return _data_api(settings, "").warning
+    return build_data_api(settings, "").warning
 
 
-def _data_api(settings: Settings, what: str) -> "DataApi":
+def build_data_api(settings: Settings, what: str) -> "DataApi":
+    """The project's data API, with a key that may do more than a browser's.
+
+    Args:
+        what: What needs it, for the message.
+
+    Raises:
+        ConfigError: SUPABASE_URL or its key is not set, or the key is a browser's.
+    """
     from archiver.neighbours.dataapi.client import DataApi
 
     if settings.supabase_url is None or settings.supabase_secret_key is None:
@@ -275,7 +283,7 @@ def begin_archive(settings: Settings, make_keys: Callable[[], Signer], run: Run)
     anchor = build_anchor(settings)
     if settings.reads_data_api:
         # Before anything is made anywhere: what is missing in the project only its owner can install.
-        policy.call(_data_api(settings, "reading the datasets").look)
+        policy.call(build_data_api(settings, "reading the datasets").look)
     bare = build_store(settings)
     if isinstance(bare, LocalStore):
         bare.install()

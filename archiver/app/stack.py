@@ -186,10 +186,18 @@ def _supabase(settings: Settings) -> Iterator[SupabaseFacts]:
             recovery_period=rules.recovery_period,
         )
         return
+    own, own_problem = None, None
+    try:
+        own = watch.own_jobs()
+    except ArchiverError as problem:
+        own_problem = failure_of(problem)
     yield SupabaseFacts(
         location=watch.location,
         promise=promise,
         jobs=jobs,
+        own=own,
+        own_problem=own_problem,
+        own_expected=rules.jobs,
         tables=tuple(_table(watch, dataset) for dataset in settings.resolved_datasets()),
         plan=rules.plan,
         recovery_period=rules.recovery_period,

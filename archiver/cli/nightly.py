@@ -7,16 +7,25 @@ import typer
 
 from archiver.app import build
 from archiver.app.archive import Archive, opened_in
+from archiver.app.asked import answer_request, build_requests
 from archiver.app.nightly import spend_night
 from archiver.cli.common import JsonOption, WaitOption, context
 from archiver.cli.views.night import NightView
+from archiver.config import Settings
 from archiver.errors import ArchiverError, Conflict, Interrupted
+from archiver.operations.steps.run import Run
 
 
 def nightly(
     execute: Annotated[
         bool,
         typer.Option("--execute", help="Delete what is due. Without, everything else is done and nothing deleted."),
+    ] = False,
+    if_asked: Annotated[
+        bool,
+        typer.Option(
+            "--if-asked", help="Only when somebody asked for it in the database: take the request, tell how it ended."
+        ),
     ] = False,
     wait: WaitOption = False,
     json_: JsonOption = False,
@@ -29,10 +38,27 @@ def nightly(
 
     Example: archiver run nightly --execute
     """
+    output = context.output(as_json=json_)
     settings = context.load().settings
-    view = NightView(context.output(as_json=json_), build.now)
+    view = NightView(output, build.now)
+    with build.new_run(settings, jobs=settings.export_jobs) as run:
+
+        def night() -> int:
+            return _spend(settings, run, view, execute=execute, wait=wait)
+
+        if if_asked:
+            requests, policy = build_requests(settings, run.stop), build.retry_policy(settings, run.stop)
+            status = answer_request(requests, policy, run.name, night, output.warn)
+        else:
+            status = night()
+    if status is None:
+        output.say("nobody has asked for a run; nothing was done")
+    elif status:
+        raise typer.Exit(status)
+
+
+def _spend(settings: Settings, run: Run, view: NightView, *, execute: bool, wait: bool) -> int:
     with ExitStack() as stack:
-        run = stack.enter_context(build.new_run(settings, jobs=settings.export_jobs))
         archive: Archive | ArchiverError
         try:
             archive = stack.enter_context(opened_in(run, settings, "write", wait=wait))
@@ -41,6 +67,4 @@ def nightly(
             raise
         except ArchiverError as problem:
             archive = problem
-        status = spend_night(settings, run, archive, view, execute=execute)
-    if status:
-        raise typer.Exit(status)
+        return spend_night(settings, run, archive, view, execute=execute)

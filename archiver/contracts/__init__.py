@@ -1,4 +1,4 @@
-"""What each neighbour promises, and what holds when a call fails: stores and anchors, sources, chunks of logs."""
+"""What each neighbour promises, and what holds when a call fails: stores, anchors, sources, logs, requests."""
 
 from archiver.contracts.logs import (
     ChunkRef,
@@ -8,8 +8,11 @@ from archiver.contracts.logs import (
     DeletionRequest,
     DeletionRequests,
 )
+from archiver.contracts.requests import RunRequest, RunRequests
 from archiver.contracts.sources import (
     CronJob,
+    CronLog,
+    CronRuns,
     DropTransaction,
     Partition,
     Partitions,
@@ -43,6 +46,8 @@ __all__ = [
     "ChunkSource",
     "ChunkStore",
     "CronJob",
+    "CronLog",
+    "CronRuns",
     "DeletableChunks",
     "DeletionRequest",
     "DeletionRequests",
@@ -59,6 +64,8 @@ __all__ = [
     "PurgesPartitions",
     "RelationFacts",
     "Removal",
+    "RunRequest",
+    "RunRequests",
     "ServerFacts",
     "SideEffect",
     "Snapshot",

@@ -260,6 +260,35 @@ class CronJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CronRuns:
+    """How one of archiver's own pg_cron jobs fares. All times are the database's.
+
+    Attributes:
+        failed: Its last run that ended did. None: none has ended yet.
+        succeeded_at: The last time that it did its work; None: never, as far as pg_cron's log goes back.
+    """
+
+    name: str
+    active: bool
+    failed: bool | None
+    succeeded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronLog:
+    """pg_cron, as far as archiver's own jobs go.
+
+    Attributes:
+        clock: The database's, when it was asked.
+        oldest_run: Of any job in pg_cron's log; None: the log is empty.
+    """
+
+    clock: datetime
+    oldest_run: datetime | None
+    jobs: tuple[CronRuns, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
     """A Postgres server, as one role sees it.
 

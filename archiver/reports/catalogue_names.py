@@ -82,6 +82,7 @@ NAMES: Mapping[str, Message] = {
     "check.store.public": Message("Objektspeicher: öffentlicher Zugriff", "Object store: public access"),
     "check.supabase.check": Message("Supabase: die Prüfung selbst", "Supabase: the check itself"),
     "check.supabase.backups": Message("Supabase: Sicherungen", "Supabase: backups"),
+    "check.supabase.cron": Message("Supabase: die eigenen Aufträge von archiver", "Supabase: archiver's own jobs"),
     "check.supabase.jobs": Message(
         "Supabase: Aufträge, die Zeilen löschen oder kopieren", "Supabase: jobs that delete or copy rows"
     ),

@@ -145,6 +145,9 @@ class SupabaseCheckSettings(Section):
     recovery_period: Duration | None = Field(
         None, description="Of point-in-time recovery, where it was bought: 7d, 14d, 28d."
     )
+    jobs: tuple[Literal["archiver-watch", "archiver-ask", "archiver-trim"], ...] = Field(
+        (), description="archiver's own jobs of pg_cron that must be there; one that is there is looked at in any case."
+    )
 
 
 class StackSettings(Section):

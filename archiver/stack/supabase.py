@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from archiver.contracts import CronJob
+from archiver.contracts import CronJob, CronRuns
 from archiver.model import Finding, Fix, Force, Look, Promise, Seen, Setting, Statement, Verdict
 from archiver.stack.targets import SupabaseFacts, TableFacts
 
@@ -19,6 +19,9 @@ BACKUPS_BY_PLAN = {
 }
 NIGHT = timedelta(days=1)
 """Rows are purged by a nightly run, once their whole window is old enough."""
+WATCH, TRIM = "archiver-watch", "archiver-trim"
+"""Two missed looks of the one, or one missed night of the others, are a breach."""
+LOG_KEPT = timedelta(days=30)
 
 _DELETES = re.compile(r"\b(delete\s+from|truncate|drop\s+table|drop_chunks|detach\s+partition)\b", re.IGNORECASE)
 
@@ -27,7 +30,12 @@ def judge(facts: SupabaseFacts, now: datetime) -> tuple[Finding, ...]:
     """Decide. What could not be read gives ``cannot_tell``."""
     if facts.problem is not None:
         return (_unreachable(facts, facts.problem), _backups(facts, now))
-    return (*_jobs(facts), *(_oldest(facts, table, now) for table in facts.tables), _backups(facts, now))
+    return (
+        *_jobs(facts),
+        *_own_jobs(facts),
+        *(_oldest(facts, table, now) for table in facts.tables),
+        _backups(facts, now),
+    )
 
 
 def _unreachable(facts: SupabaseFacts, problem: Statement) -> Finding:
@@ -82,6 +90,69 @@ def _job(facts: SupabaseFacts, job: CronJob, relations: list[str]) -> Finding:
         in_force=(Force.JOB_DELETES() if deletes else Force.JOB_NAMES(),),
         verdict=Verdict.BREACH if deletes else Verdict.CANNOT_TELL,
         fix=(Fix.UNSCHEDULE() if deletes else Fix.SEE_JOB(),),
+    )
+
+
+# ── archiver's own jobs ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _own_jobs(facts: SupabaseFacts) -> Iterator[Finding]:
+    """Each of archiver's jobs that is there or must be: active, and doing its work; then pg_cron's log."""
+    if facts.own_problem is not None:
+        yield _own(facts, "", (), (facts.own_problem,), Verdict.CANNOT_TELL, (Fix.SCHEDULE_JOBS(),))
+        return
+    found = {} if facts.own is None else {job.name: job for job in facts.own.jobs}
+    for name in (*facts.own_expected, *(name for name in found if name not in facts.own_expected)):
+        job = found.get(name)
+        if job is None or facts.own is None:
+            yield _own(facts, name, (), (Seen.JOB_MISSING(),), Verdict.BREACH, (Fix.SCHEDULE_JOBS(),))
+        else:
+            yield _fares(facts, job, facts.own.clock)
+    if facts.own is not None and TRIM in (*facts.own_expected, *found) and facts.own.oldest_run is not None:
+        kept = facts.own.clock - facts.own.oldest_run
+        is_old = kept > LOG_KEPT + 2 * NIGHT
+        yield Finding(
+            check="supabase.cron",
+            subject=f"{facts.location} cron.job_run_details",
+            promised=(Promise.CRON_LOG(limit_s=LOG_KEPT),),
+            observed=(Seen.OLDEST_RUN(age_s=kept, oldest_at=facts.own.oldest_run),),
+            verdict=Verdict.BREACH if is_old else Verdict.OK,
+            fix=(Fix.TRIM_LOG(),) if is_old else (),
+        )
+
+
+def _fares(facts: SupabaseFacts, job: CronRuns, clock: datetime) -> Finding:
+    if not job.active:
+        return _own(facts, job.name, (Force.JOB_OFF(),), (), Verdict.BREACH, (Fix.SCHEDULE_JOBS(),))
+    between = timedelta(hours=3) if job.name == WATCH else timedelta(hours=25)
+    fix = (Fix.SEE_RUNS(),)
+    if job.failed:
+        verdict, seen = Verdict.BREACH, Seen.JOB_FAILED()
+    elif job.succeeded_at is None:
+        verdict, seen = Verdict.CANNOT_TELL, Seen.JOB_NEVER_RAN()
+    else:
+        age = clock - job.succeeded_at
+        seen = Seen.JOB_SUCCEEDED(age_s=age, last_at=job.succeeded_at)
+        verdict = Verdict.BREACH if age > between else Verdict.OK
+    return _own(facts, job.name, (Force.JOB_ON(),), (seen,), verdict, () if verdict is Verdict.OK else fix)
+
+
+def _own(
+    facts: SupabaseFacts,
+    name: str,
+    in_force: tuple[Statement, ...],
+    observed: tuple[Statement, ...],
+    verdict: Verdict,
+    fix: tuple[Statement, ...],
+) -> Finding:
+    return Finding(
+        check="supabase.cron",
+        subject=f"{facts.location} {name}".rstrip(),
+        promised=(Promise.OWN_JOBS(),),
+        in_force=in_force,
+        observed=observed,
+        verdict=verdict,
+        fix=fix,
     )
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from archiver.contracts import CronJob, LifecycleRule
+from archiver.contracts import CronJob, CronLog, LifecycleRule
 from archiver.model import SOURCE_RETENTION, Statement
 from archiver.stack.settings import (
     AccessSettings,
@@ -141,6 +141,9 @@ class SupabaseFacts:
         problem: Why the database could not be asked at all. None: it was.
         promise: How long a deleted row may live on in a backup.
         jobs: None: they could not be read. Empty: pg_cron has none, or is not there.
+        own: How archiver's own jobs of pg_cron fare. None: they are not installed.
+        own_problem: Why that could not be asked. None: it was.
+        own_expected: Those that must be there; those that are there are looked at in any case.
         plan: ``free``, ``pro``, ``team`` or ``enterprise``; empty: not said. No database tells it.
         recovery_period: Of point-in-time recovery, where it was bought.
     """
@@ -149,6 +152,9 @@ class SupabaseFacts:
     problem: Statement | None = None
     promise: timedelta = SOURCE_RETENTION
     jobs: tuple[CronJob, ...] | None = None
+    own: CronLog | None = None
+    own_problem: Statement | None = None
+    own_expected: tuple[str, ...] = ()
     tables: tuple[TableFacts, ...] = ()
     plan: str = ""
     recovery_period: timedelta | None = None

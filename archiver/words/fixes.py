@@ -209,6 +209,17 @@ FIXES: Mapping[str, Message] = {
         "prüfen, dass er weder löscht noch kopiert; eine Kopie braucht eine eigene Frist",
         "see that it neither deletes nor copies rows; a copy needs a retention of its own",
     ),
+    "fix.schedule_jobs": Message(
+        "als Eigentümer des Projekts die Migration archiver_watch anwenden, dann select archiver.schedule_jobs()",
+        "as the project's owner, apply the migration archiver_watch, then select archiver.schedule_jobs()",
+    ),
+    "fix.see_runs": Message(
+        "als Eigentümer: select status, return_message from cron.job_run_details order by runid desc limit 5",
+        "as the owner: select status, return_message from cron.job_run_details order by runid desc limit 5",
+    ),
+    "fix.trim_log": Message(
+        "als Eigentümer: select archiver.trim_log()", "as the owner: select archiver.trim_log()"
+    ),
     "fix.purge": Message(
         "`archiver purge` ausführen; `archiver status` nennt, was Zeilen zurückhält",
         "run `archiver purge`; `archiver status` says what holds rows back",

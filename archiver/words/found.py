@@ -81,6 +81,8 @@ FOUND: Mapping[str, Message] = {
         "alte Logs kommen nach {path}: auch dort nachsehen", "old logs go to {path}: look there too"
     ),
     "force.job_deletes": Message("er löscht Zeilen, archiviert oder nicht", "it deletes rows, archived or not"),
+    "force.job_on": Message("eingeschaltet", "active"),
+    "force.job_off": Message("ausgeschaltet", "switched off"),
     "force.job_names": Message(
         "er nennt die Tabelle; was er tut, wurde nicht verstanden",
         "it names the table; what it does was not understood",
@@ -200,6 +202,11 @@ FOUND: Mapping[str, Message] = {
         "kein aktiver Auftrag von pg_cron nennt eine archivierte Tabelle",
         "no active job of pg_cron names an archived table",
     ),
+    "seen.job_missing": Message("diesen Auftrag gibt es nicht", "there is no such job"),
+    "seen.job_failed": Message("sein letzter Lauf ist gescheitert", "its last run failed"),
+    "seen.job_never_ran": Message("er ist noch nicht gelaufen", "it has not run yet"),
+    "seen.job_succeeded": Message("letzter Erfolg vor {age_s} ({last_at})", "last success {age_s} ago ({last_at})"),
+    "seen.oldest_run": Message("ältester Lauf {age_s} alt ({oldest_at})", "oldest run {age_s} old ({oldest_at})"),
     "seen.no_row": Message("keine Zeile mit einer Zeit", "no row with a time"),
     "seen.oldest_row": Message("älteste Zeile {age_s} alt ({oldest_at})", "oldest row {age_s} old ({oldest_at})"),
     "seen.anybody": Message("jeder kann ihn lesen", "anybody can read it"),

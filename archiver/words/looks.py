@@ -105,6 +105,11 @@ LOOKS: Mapping[str, Message] = {
     "promise.rows_gone": Message(
         "gelöschte Zeilen sind nach {limit_s} überall gelöscht", "deleted rows are gone within {limit_s}"
     ),
+    "promise.own_jobs": Message(
+        "die Aufträge von archiver in der Datenbank sind da, eingeschaltet und erfolgreich",
+        "archiver's jobs in the database are there, active and succeeding",
+    ),
+    "promise.cron_log": Message("pg_cron behält sein Protokoll {limit_s}", "pg_cron keeps its own log {limit_s}"),
     "promise.objects_gone": Message(
         "Gelöschtes ist nach {limit_s} überall gelöscht", "what is deleted is gone within {limit_s}"
     ),

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support import debian, postgrest
 from tests.support.daemon import until
-from tests.support.postgres import PASSWORD, Database, PostgresServer, postgres_cluster
+from tests.support.postgres import PASSWORD, Database, PostgresServer, fresh_database, postgres_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,11 +240,13 @@ def ask(database: Database, who: str = "test") -> bool:
 
 
 def take(database: Database, who: str, user: str = "archiver") -> dict[str, Any] | None:
-    with adbc_driver_postgresql.dbapi.connect(database.dsn_of(user), autocommit=True) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT public.archiver_take_run('{who}')::text")
-            (found,) = cursor.fetchall()
-    return None if found[0] is None else dict(json.loads(found[0]))
+    with (
+        adbc_driver_postgresql.dbapi.connect(database.dsn_of(user), autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"SELECT public.archiver_take_run('{who}')::text")
+        (found,) = cursor.fetchall()
+    return dict(json.loads(found[0])) or None
 
 
 def end(database: Database, taken: dict[str, Any], status: int) -> bool:
@@ -296,10 +298,11 @@ def test_a_worker_that_died_is_replaced_and_has_no_say_any_more(asked: Database)
     assert not end(asked, dead, 0)
 
 
-def test_another_run_at_work_gives_the_request_back(asked: Database) -> None:
+@pytest.mark.parametrize("status", [5, 130])
+def test_another_run_at_work_or_a_stop_gives_the_request_back(asked: Database, status: int) -> None:
     taken = take(asked, "one")
     assert taken
-    assert end(asked, taken, 5)
+    assert end(asked, taken, status)
     again = take(asked, "two")
     assert again == {"day": taken["day"], "attempt": 2}
 
@@ -447,7 +450,7 @@ def test_the_data_api_asks_takes_and_ends(data_api: postgrest.DataApi) -> None:
     assert rpc(data_api, "archiver_request_run", postgrest.PUBLISHABLE_KEY)[0] in (401, 403)
     status, taken = rpc(data_api, "archiver_take_run", key, who="night")
     assert status == 200
-    assert rpc(data_api, "archiver_take_run", key, who="other") == (200, None)
+    assert rpc(data_api, "archiver_take_run", key, who="other") == (200, {})
     assert rpc(data_api, "archiver_end_run", key, day=taken["day"], attempt=taken["attempt"], exit_status=0) == (
         200,
         True,

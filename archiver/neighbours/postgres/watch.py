@@ -3,11 +3,12 @@
 Each question is a connection of its own, read only and bounded in time: a check must never be in anybody's way.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from archiver.contracts import CronJob
+from archiver.contracts import CronJob, CronLog, CronRuns
 from archiver.errors import AccessDenied, ConfigError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset
 from archiver.neighbours.postgres.catalog import literal, quoted, relation_name
@@ -56,6 +57,36 @@ class PostgresWatch:
             return None
         return tuple(
             CronJob(name=name, schedule=when, command=what, active=active) for name, when, what, active in jobs
+        )
+
+    def own_jobs(self) -> CronLog | None:
+        """How archiver's own jobs fare, by the function that the migration ``archiver_watch`` makes.
+
+        Returns:
+            None: that migration was not applied, or there is no pg_cron.
+
+        Raises:
+            AccessDenied, ConfigError, TransientError: The database cannot be asked.
+        """
+        doing = "looking at archiver's own jobs"
+        if self._query("SELECT to_regprocedure('public.archiver_jobs()') IS NULL", doing) == [(True,)]:
+            return None
+        found = self._query("SELECT public.archiver_jobs()::text", doing)[0][0]
+        if found is None:
+            return None
+        said = json.loads(found)
+        return CronLog(
+            clock=_moment(said["clock"]),
+            oldest_run=None if said["oldest_run"] is None else _moment(said["oldest_run"]),
+            jobs=tuple(
+                CronRuns(
+                    name=one["name"],
+                    active=one["active"],
+                    failed=None if one["status"] is None else one["status"] != "succeeded",
+                    succeeded_at=None if one["succeeded_at"] is None else _moment(one["succeeded_at"]),
+                )
+                for one in said["jobs"]
+            ),
         )
 
     def oldest_row(self, dataset: Dataset) -> datetime | None:
@@ -121,6 +152,10 @@ def ask_once(source: PostgresSource, statement: str, doing: str) -> list[tuple[A
 
 def _day(instant: datetime) -> str:
     return f"{instant.year:04d}-{instant:%m-%d} 00:00:00"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _aware(instant: datetime) -> datetime:

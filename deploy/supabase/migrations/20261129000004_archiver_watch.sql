@@ -181,7 +181,7 @@ BEGIN
 END
 $$;
 
--- Take the youngest open request: {day, attempt}, or NULL where there is none. Of two at the same time one gets it. Who asks again
+-- Take the youngest open request: {day, attempt}, or {} where there is none. Of two at the same time one gets it. Who asks again
 -- under the same name gets what it took already, because its first answer may have been lost. One that was taken ten hours ago and
 -- never ended is taken again: that worker is dead. Older open days are closed along with it: one night does the work of all.
 CREATE OR REPLACE FUNCTION public.archiver_take_run(who text) RETURNS jsonb
@@ -203,7 +203,7 @@ BEGIN
             ORDER BY o.day DESC LIMIT 1)
         RETURNING * INTO taken;
         IF NOT FOUND THEN
-            RETURN NULL;
+            RETURN '{}';
         END IF;
         UPDATE archiver.run_request AS r SET done_at = clock_timestamp()
         WHERE r.day < taken.day AND r.done_at IS NULL
@@ -213,11 +213,12 @@ BEGIN
 END
 $$;
 
--- Note how it ended. False: it is not this attempt's any more. Status 5 (another run was at work) gives the request back.
+-- Note how it ended. False: it is not this attempt's any more. Status 5 (another run was at work) and 130 (asked to stop, as by a
+-- restart of the server) give the request back.
 CREATE OR REPLACE FUNCTION public.archiver_end_run(day date, attempt integer, exit_status integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
-    IF exit_status = 5 THEN
+    IF exit_status IN (5, 130) THEN
         UPDATE archiver.run_request AS r SET taken_by = NULL, taken_at = NULL
         WHERE r.day = archiver_end_run.day AND r.attempt = archiver_end_run.attempt AND r.done_at IS NULL;
     ELSE
