@@ -127,7 +127,9 @@ class Lossy:
         return self.real.end(request, exit_status)
 
 
-def spend(requests: RunRequests, night: Callable[[], int], policy: RetryPolicy = PATIENT) -> tuple[int | None, list[str]]:
+def spend(
+    requests: RunRequests, night: Callable[[], int], policy: RetryPolicy = PATIENT
+) -> tuple[int | None, list[str]]:
     warned: list[str] = []
     return answer_request(requests, policy, "worker", night, warned.append), warned
 
@@ -155,7 +157,8 @@ def test_an_end_that_cannot_be_told_is_a_warning_and_not_the_nights_status(proje
 
 
 @pytest.mark.parametrize(
-    ("problem", "status"), [(Conflict("busy"), None), (Interrupted("stopped"), None), (ConfigError("no store"), 2), (ValueError("x"), 1)]
+    ("problem", "status"),
+    [(Conflict("busy"), None), (Interrupted("stopped"), None), (ConfigError("no store"), 2), (ValueError("x"), 1)],
 )
 def test_a_night_that_ends_by_an_error(project: Project, problem: Exception, status: int | None) -> None:
     """What it ended with is told; another run at work, and a stop, give the request back."""
@@ -188,7 +191,10 @@ def test_without_the_migration(postgres_server: PostgresServer) -> None:
     with bare(postgres_server) as database:
         with pytest.raises(ConfigError, match="does not have archiver's functions"):
             PostgresRunRequests(PostgresSource(database.dsn)).take("one")
-        with postgrest.data_api(database) as api, pytest.raises(ConfigError, match="does not have archiver's functions"):
+        with (
+            postgrest.data_api(database) as api,
+            pytest.raises(ConfigError, match="does not have archiver's functions"),
+        ):
             DataApiRunRequests(DataApi(api.url, api.key)).take("one")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archiver.config.sources import load
-from tests.support.deployment import JOBS, ROOT, compose_service
+from tests.support.deployment import INSTEAD, JOBS, ROOT, compose_service
 
 
 @pytest.fixture
@@ -26,12 +26,13 @@ def run(job: str, directory: Path, **variables: str) -> list[str]:
 
 
 def test_every_job_that_something_starts_is_there() -> None:
-    assert sorted(path.name for path in (ROOT / "jobs").iterdir()) == sorted(JOBS)
-    for job in JOBS:
+    assert sorted(path.name for path in (ROOT / "jobs").iterdir()) == sorted((*JOBS, *INSTEAD))
+    for job in (*JOBS, *INSTEAD):
         assert (ROOT / "jobs" / job).stat().st_mode & 0o111, "cron and systemd start only what may be executed"
 
 
-@pytest.mark.parametrize("job", JOBS)
+# What synthetic starts is not archiver; tests/infra/test_synthetic.py starts it.
+@pytest.mark.parametrize("job", sorted({*JOBS, *INSTEAD} - {"synthetic"}))
 def test_a_job_hands_on_nothing_that_archiver_would_refuse(job: str, recorder: Path, tmp_path: Path) -> None:
     file = tmp_path / "environment"
     file.write_text("ARCHIVER_STORE=file:///srv/archive\n")
@@ -47,3 +48,7 @@ def test_a_job_hands_on_nothing_that_archiver_would_refuse(job: str, recorder: P
 def test_the_nightly_job_is_what_the_container_runs(recorder: Path, tmp_path: Path) -> None:
     assert run("nightly", tmp_path)[0].split() == compose_service()["command"]
     assert run("nightly", tmp_path, ARCHIVER=str(recorder))[0].endswith("--execute")
+
+
+def test_the_night_that_was_asked_for_is_the_same_night(recorder: Path, tmp_path: Path) -> None:
+    assert run("nightly-if-asked", tmp_path)[0].split() == ["run", "nightly", "--if-asked", "--execute"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import debian
-from tests.support.deployment import JOBS, ROOT, UNITS, unit_values
+from tests.support.deployment import INSTEAD, JOBS, ROOT, UNITS, unit_values
 
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 TIMERS = [unit for unit in UNITS if unit.suffix == ".timer"]
@@ -22,7 +22,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("job", (*JOBS, *INSTEAD))
 def test_systemd_accepts_every_unit(job: str, tmp_path: Path) -> None:
     """In a tree of their own, with the program that they start in its place."""
     for unit in UNITS:
@@ -66,13 +66,13 @@ def test_when(unit: Path) -> None:
 
 def test_every_job_has_a_timer_and_a_program() -> None:
     started = {value for unit in TIMERS for value in unit_values(unit, "Unit")}
-    assert started == {f"archiver@{job}.service" for job in JOBS}
-    assert {unit.name for unit in TIMERS} == {f"archiver-{job}.timer" for job in JOBS}
+    assert started == {f"archiver@{job}.service" for job in (*JOBS, *INSTEAD)}
+    assert {unit.name for unit in TIMERS} == {f"archiver-{job}.timer" for job in (*JOBS, *INSTEAD)}
     assert unit_values(WORKER, "ExecStart") == ["/opt/archiver/jobs/%i"]
 
 
 def test_a_missed_night_is_caught_up_and_a_failure_is_told() -> None:
-    nightly = next(unit for unit in TIMERS if "nightly" in unit.name)
+    nightly = next(unit for unit in TIMERS if unit.name == "archiver-nightly.timer")
     assert unit_values(nightly, "Persistent") == ["true"]
     assert unit_values(WORKER, "OnFailure") == ["archiver-failed@%n.service"]
     assert (WORKER.parent / "archiver-failed@.service").exists()
@@ -83,3 +83,9 @@ def test_a_missed_night_is_caught_up_and_a_failure_is_told() -> None:
 def test_what_the_units_name_is_there() -> None:
     for value in unit_values(WORKER, "Documentation"):
         assert (ROOT / value.removeprefix("file:///opt/archiver/")).exists()
+
+
+def test_the_journey_gets_no_secret_of_archivers() -> None:
+    (drop_in,) = (WORKER.parent / "archiver@synthetic.service.d").iterdir()
+    assert unit_values(drop_in, "LoadCredential") == [""], "an empty value takes away what was listed before"
+    assert unit_values(WORKER, "LoadCredential")

@@ -9,12 +9,18 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import pytest
 
+from archiver.model import Verdict
+from archiver.neighbours.postgres.source import PostgresSource
+from archiver.neighbours.postgres.watch import PostgresWatch
+from archiver.stack import SupabaseFacts
+from archiver.stack.supabase import judge
 from tests.support import debian, postgrest
 from tests.support.daemon import until
 from tests.support.postgres import PASSWORD, Database, PostgresServer, fresh_database, postgres_cluster
@@ -468,7 +474,38 @@ def test_pg_cron_has_told_exactly_one_alert(scheduled: Database) -> None:
     bodies = sent(scheduled)
     assert bodies
     assert list(stories(bodies).values()) == [["firing"]]
-    watch = jobs(scheduled)["archiver-watch"]
-    assert watch["active"]
-    assert watch["status"] == "succeeded"
     assert jobs(scheduled)["archiver-trim"]["succeeded_at"] is None, "its hour has not come"
+
+
+# -- as `archiver stack check` sees it, with the worker's role
+
+
+def verdicts(database: Database, *expected: str) -> dict[str, Verdict]:
+    watch = PostgresWatch(PostgresSource(database.dsn_of("archiver")))
+    facts = SupabaseFacts(location=watch.location, jobs=(), own=watch.own_jobs(), own_expected=expected)
+    found = [one for one in judge(facts, datetime.now(UTC)) if one.check == "supabase.cron"]
+    return {one.subject.split()[-1]: one.verdict for one in found}
+
+
+def test_the_stack_check_sees_the_jobs(scheduled: Database) -> None:
+    scheduled.execute(f"ALTER ROLE archiver PASSWORD '{PASSWORD}'")
+    seen = verdicts(scheduled)
+    assert seen["archiver-watch"] is Verdict.OK
+    assert seen["archiver-ask"] is Verdict.CANNOT_TELL, "it has not run yet"
+    assert seen["cron.job_run_details"] is Verdict.OK
+    scheduled.execute("SELECT cron.alter_job(jobid, active => false) FROM cron.job WHERE jobname = 'archiver-watch'")
+    assert verdicts(scheduled)["archiver-watch"] is Verdict.BREACH
+    scheduled.execute(
+        "SELECT cron.alter_job(jobid, active => true) FROM cron.job WHERE jobname = 'archiver-watch'",
+        "INSERT INTO cron.job_run_details (jobid, runid, status, return_message, start_time, end_time)"
+        " SELECT jobid, 99999, 'failed', 'geheim', now(), now() FROM cron.job WHERE jobname = 'archiver-watch'",
+    )
+    assert verdicts(scheduled)["archiver-watch"] is Verdict.BREACH
+    scheduled.execute("SELECT cron.unschedule('archiver-watch')")
+    assert "archiver-watch" not in verdicts(scheduled)
+    assert verdicts(scheduled, "archiver-watch")["archiver-watch"] is Verdict.BREACH
+
+
+def test_the_stack_check_without_the_migration_or_pg_cron(pattern: Database, database: Database) -> None:
+    assert PostgresWatch(PostgresSource(pattern.dsn_of("archiver"))).own_jobs() is None
+    assert PostgresWatch(PostgresSource(database.dsn)).own_jobs() is None

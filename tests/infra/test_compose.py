@@ -96,7 +96,10 @@ PORTS = {
     "promtail": {},
     "alloy": {12345: 12345},
     "grafana": {3001: 3000},
+    "blackbox": {},
+    "postgres-exporter": {},
 }
+PROFILES = {"alloy": ["alloy"], "postgres-exporter": ["bot"]}
 
 
 @each_service
@@ -107,8 +110,8 @@ def test_ports_are_those_of_the_guide_and_on_loopback(name: str) -> None:
 
 
 def test_docker_compose_up_starts_what_the_guide_names() -> None:
-    assert {n for n, s in SERVICES.items() if "profiles" not in s} == set(PORTS) - {"alloy"}
-    assert SERVICES["alloy"]["profiles"] == ["alloy"]
+    assert {n for n, s in SERVICES.items() if "profiles" not in s} == set(PORTS) - set(PROFILES)
+    assert {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s} == PROFILES
     assert SERVICES["promtail"]["scale"] == "${PROMTAIL_REPLICAS:-1}"
 
 

@@ -22,7 +22,9 @@ def runs(name: str = "archiver-watch", **changes: Any) -> CronRuns:
     return CronRuns(**{**facts, **changes})
 
 
-def look(*jobs: CronRuns, expected: tuple[str, ...] = (), oldest: timedelta | None = None, **changes: Any) -> list[Finding]:
+def look(
+    *jobs: CronRuns, expected: tuple[str, ...] = (), oldest: timedelta | None = None, **changes: Any
+) -> list[Finding]:
     own = CronLog(clock=NOW, oldest_run=None if oldest is None else NOW - oldest, jobs=jobs)
     facts: dict[str, Any] = {"location": "postgresql://db/postgres", "jobs": (), "own": own, "own_expected": expected}
     findings = judge(SupabaseFacts(**{**facts, **changes}), NOW)

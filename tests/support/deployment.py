@@ -11,7 +11,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted(path for path in (DEPLOY / "systemd").iterdir() if path.is_file())
-JOBS = ("nightly", "monthly-report", "health-check")
+JOBS = ("nightly", "monthly-report", "health-check", "synthetic")
+INSTEAD = ("nightly-if-asked",)
+"""In the place of another job."""
 
 
 def tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
