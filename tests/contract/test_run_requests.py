@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +20,9 @@ from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.retry import RetryPolicy
 from tests.support import postgrest
 from tests.support.postgres import PASSWORD, Database, PostgresServer, fresh_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PATIENT = RetryPolicy(attempts_max=3, sleep=lambda _: None)
 
@@ -80,10 +83,7 @@ def test_who_took_it_earlier_has_no_say(project: Project) -> None:
 
 def test_several_workers_and_one_gets_it(project: Project) -> None:
     taken: list[RunRequest | None] = []
-    workers = [
-        threading.Thread(target=lambda n=n: taken.append(project.requests.take(f"w{n}")))  # type: ignore[misc]
-        for n in range(4)
-    ]
+    workers = [threading.Thread(target=lambda n=n: taken.append(project.requests.take(f"w{n}"))) for n in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -138,12 +138,17 @@ def spend(
 @pytest.mark.parametrize("fails_at", [1, 2])
 def test_a_lost_call_loses_no_night_and_makes_no_second_one(project: Project, fails_at: int, with_effect: bool) -> None:
     nights: list[int] = []
+
+    def night() -> int:
+        nights.append(1)
+        return 0
+
     lossy = Lossy(project.requests, fails_at, with_effect)
-    assert spend(lossy, lambda: nights.append(1) or 0) == (0, [])
+    assert spend(lossy, night) == (0, [])
     assert nights == [1]
     assert project.ended() == [(0, 1, True)]
     assert len(lossy.calls) == 3
-    assert spend(project.requests, lambda: nights.append(1) or 0) == (None, [])
+    assert spend(project.requests, night) == (None, [])
     assert nights == [1]
 
 

@@ -22,7 +22,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("job", (*JOBS, *INSTEAD))
+@pytest.mark.parametrize("job", [*JOBS, *INSTEAD])
 def test_systemd_accepts_every_unit(job: str, tmp_path: Path) -> None:
     """In a tree of their own, with the program that they start in its place."""
     for unit in UNITS:

@@ -276,7 +276,7 @@ def test_asking_twice_is_asking_once(asked: Database) -> None:
 def test_two_workers_at_the_same_time_and_one_gets_it(asked: Database) -> None:
     for round_ in range(5):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            taken = list(pool.map(lambda n, r=round_: take(asked, f"worker {r}.{n}"), range(4)))  # type: ignore[misc]
+            taken = list(pool.map(lambda n, r=round_: take(asked, f"worker {r}.{n}"), range(4)))
         assert len([t for t in taken if t]) == 1
         asked.execute("UPDATE archiver.run_request SET taken_by = NULL, taken_at = NULL")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -22,7 +22,7 @@ from tests.support.prometheus import Prometheus, prometheus
 from tests.support.spans import collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MIGRATION = next(postgrest.MIGRATIONS.glob("*_archiver_metrics.sql"))
@@ -118,7 +118,7 @@ def bot(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactor
         up.enter_context(daemon.running(argv, exporter, home))
         recent = f'synthetic_last_run_timestamp_seconds{{instance="h"}} {time.time()}\n'
         spans = up.enter_context(collector(SYNTHETIC, recent, PROBE))
-        jobs = [
+        jobs: list[dict[str, Any]] = [
             {"job_name": "bot", "static_configs": [{"targets": [exporter.split("/")[2]]}]},
             {"job_name": "app", "honor_labels": True, "static_configs": [{"targets": [spans]}]},
         ]
@@ -268,31 +268,39 @@ def test_many_nodes_are_few_series(bot: Bot) -> None:
         bot.database.execute("DELETE FROM log_workflow_events WHERE message = 'many'")
 
 
-def attempt(database: Database, statement: str) -> str:
-    """As the exporter's role: the error's SQLSTATE, or nothing."""
+@contextmanager
+def as_exporter(database: Database) -> Iterator[Callable[[str], str]]:
+    """Try statements as the exporter's role: each gives the error's SQLSTATE, or nothing."""
     with adbc_driver_postgresql.dbapi.connect(database.dsn_of("archiver_metrics"), autocommit=True) as connection:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-                cursor.fetchall()
-        except adbc_driver_manager.Error as error:
-            return str(error.sqlstate)
-    return ""
+
+        def attempt(statement: str) -> str:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+                    cursor.fetchall()
+            except adbc_driver_manager.Error as error:
+                return str(error.sqlstate)
+            return ""
+
+        yield attempt
 
 
 def test_the_role_reads_counts_and_nothing_else(bot: Bot) -> None:
-    for query in yaml.safe_load(QUERIES.read_text()).values():
-        assert attempt(bot.database, query["query"]) == ""
     tables = bot.database.query(
         "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'archiver')"
     )
     assert len(tables) >= 3
     hidden = [str(row[0]) for row in tables] + ["archiver_metrics.event", "archiver_metrics.recent_node"]
-    for relation in hidden:
-        assert attempt(bot.database, f"SELECT * FROM {relation}") == "42501", relation
-    assert attempt(bot.database, "SELECT public.archiver_look()") == "42501"
-    assert attempt(bot.database, "CREATE TEMPORARY TABLE mine (id int)") != ""
-    assert attempt(bot.database, "SELECT 1 / (current_setting('statement_timeout') = '5s')::int") == ""
+    with as_exporter(bot.database) as attempt:
+        for query in yaml.safe_load(QUERIES.read_text()).values():
+            assert attempt(query["query"]) == ""
+        for relation in hidden:
+            assert attempt(f"SELECT * FROM {relation}") == "42501", relation
+        for function in ("archiver_look()", "archiver_request_run()", "archiver_take_run('x')", "archiver_jobs()"):
+            assert attempt(f"SELECT public.{function}") == "42501", function
+        assert attempt("CREATE TEMPORARY TABLE mine (id int)") != ""
+        # No scrape is a load on the application for long.
+        assert attempt("SELECT 1 / (current_setting('statement_timeout') = '5s')::int") == ""
     assert bot.database.query(
         "SELECT rolconnlimit, rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = 'archiver_metrics'"
     ) == [(3, False, False, False)]

@@ -11,17 +11,22 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import daemon, debian, monitoring
 from tests.support.daemon import until
@@ -34,6 +39,7 @@ JOURNEY = monitoring.STACK / "synthetic" / "journey.json"
 RULES = monitoring.STACK / "prometheus" / "rules" / "synthetic.yml"
 JOB = monitoring.ROOT / "jobs" / "synthetic"
 LIMIT_S, SLOW_S = 0.12, 0.16
+CERTIFICATE_DAYS = 60
 LATENCY, FAILURE = {"SyntheticLatencyHigh", "ProbeLatencyHigh"}, {"SyntheticFailing", "ProbeFailing"}
 
 
@@ -42,7 +48,7 @@ class Application(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path) -> None:
         self.mode = "well"
         self.journeys = self.probes = 0
         steps = {s["path"]: s for s in json.loads(JOURNEY.read_text())["steps"]}
@@ -74,10 +80,29 @@ class Application(http.server.ThreadingHTTPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"https://127.0.0.1:{self.server_address[1]}"
+
+
+def self_signed(home: Path) -> Path:
+    """Key and certificate for this machine's own address, good for 60 days."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=CERTIFICATE_DAYS))
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (home / "pair.pem").write_bytes(secret + certificate.public_bytes(pem))
+    return home / "pair.pem"
 
 
 @dataclass
@@ -97,6 +122,7 @@ def run_job(job: Path, textfile: Path, url: str, k6: str = "") -> subprocess.Com
         "PATH": os.environ["PATH"],
         "HOME": str(textfile.parent),
         "K6": k6 or str(Path(sys.executable).with_name("k6")),
+        "K6_INSECURE_SKIP_TLS_VERIFY": "true",
         "SYNTHETIC_URL": url,
         "SYNTHETIC_TEXTFILE": str(textfile),
     }
@@ -123,12 +149,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     textfile.parent.mkdir()
     node, blackbox = daemon.free_port(), daemon.free_port()
     with ExitStack() as up:
-        app = up.enter_context(Application())
+        app = up.enter_context(Application(self_signed(home)))
         threading.Thread(target=app.serve_forever, daemon=True).start()
         up.callback(app.shutdown)
         modules = monitoring.read("blackbox/blackbox.yml")
         for module in modules["modules"].values():
-            module["http"] |= {"fail_if_not_ssl": False}
+            module["http"] |= {"tls_config": {"insecure_skip_verify": True}}
         (home / "blackbox.yml").write_text(yaml.safe_dump(modules))
         up.enter_context(daemon.running(
             [debian.binary("prometheus-blackbox-exporter"), f"--config.file={home}/blackbox.yml", f"--web.listen-address=127.0.0.1:{blackbox}"],
@@ -203,6 +229,15 @@ def test_failing_is_failing_and_not_fast_nor_slow(stack: Stack) -> None:
         ),
         "the percentiles of failing probes to end",
     )
+
+
+def test_every_metric_that_the_rules_use_is_there(stack: Stack) -> None:
+    calm(stack)
+    known = yaml.safe_load((monitoring.ROOT / "tests" / "data" / "metrics" / "known.yaml").read_text())
+    for name in (*known["probe"]["names"], *known["synthetic"]["names"]):
+        assert stack.prometheus.query(name), name
+    ends = stack.prometheus.value('(min(probe_ssl_earliest_cert_expiry{job="probe"}) - time()) / 86400')
+    assert ends == pytest.approx(CERTIFICATE_DAYS, abs=0.1)
 
 
 def test_a_timer_that_died_is_told(stack: Stack) -> None:
