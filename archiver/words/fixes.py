@@ -217,9 +217,7 @@ FIXES: Mapping[str, Message] = {
         "als Eigentümer: select status, return_message from cron.job_run_details order by runid desc limit 5",
         "as the owner: select status, return_message from cron.job_run_details order by runid desc limit 5",
     ),
-    "fix.trim_log": Message(
-        "als Eigentümer: select archiver.trim_log()", "as the owner: select archiver.trim_log()"
-    ),
+    "fix.trim_log": Message("als Eigentümer: select archiver.trim_log()", "as the owner: select archiver.trim_log()"),
     "fix.purge": Message(
         "`archiver purge` ausführen; `archiver status` nennt, was Zeilen zurückhält",
         "run `archiver purge`; `archiver status` says what holds rows back",

@@ -19,8 +19,8 @@ import pytest
 from archiver.model import Verdict
 from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.postgres.watch import PostgresWatch
-from archiver.stack import SupabaseFacts
 from archiver.stack.supabase import judge
+from archiver.stack.targets import SupabaseFacts
 from tests.support import debian, postgrest
 from tests.support.daemon import until
 from tests.support.postgres import PASSWORD, Database, PostgresServer, fresh_database, postgres_cluster
