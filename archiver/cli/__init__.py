@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 
 from archiver.cli import (
+    alerts,
     compact,
     config,
     demo,
@@ -41,6 +42,7 @@ COMMANDS = (
     compact,
     sweep,
     config,
+    alerts,
     demo,
 )
 """Importing a module registers the commands that it holds."""

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 ORDER = (
     *("init", "export", "verify", "purge", "expire", "compact", "run"),
-    *("status", "health", "doctor", "report", "stack", "loki", "hold", "sweep", "config", "demo"),
+    *("status", "health", "doctor", "report", "stack", "loki", "hold", "sweep", "config", "alerts", "demo"),
 )
 """In which a person meets the commands: first what a night does, then what one looks at. Others come after them."""
 
