@@ -9,7 +9,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
 from mcp.server.mcpserver.resources import FunctionResource
 from mcp_types import ToolAnnotations
 from pydantic import AnyHttpUrl, Field
@@ -285,7 +285,7 @@ def _resources(server: MCPServer[Any], service: Service) -> None:
     async def alert(fingerprint: str) -> str:
         found = await service.stored(Store.latest, fingerprint)
         if found is None:
-            raise ToolError(f"there is no alert {shown(fingerprint, 64)}")
+            raise ResourceNotFoundError(f"there is no alert {shown(fingerprint, 64)}")
         return shown_alert(found, service.now()).model_dump_json()
 
 
