@@ -1,4 +1,4 @@
-"""The pages of ``docs/alerts``: what an alert means, what to look at, what to do. Packaged with the program."""
+"""The pages of ``docs/alerts``: what an alert means, what to look at, what to do. ``pages`` is a link to them; a wheel has copies."""
 
 from functools import cache
 from importlib import resources
@@ -18,4 +18,4 @@ def page(name: str) -> str | None:
 
 
 def _directory() -> Traversable:
-    return resources.files("archiver.alerts").joinpath("runbooks")
+    return resources.files("archiver.alerts").joinpath("pages")
