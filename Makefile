@@ -4,9 +4,11 @@
 #   make bench  every benchmark in its quick size, some ten minutes; docs/performance.md has the long ones
 # and on a server:
 #   make install VENV=/opt/archiver/.venv   only what runs every night, hash-checked (docs/getting-started.md)
+#                RUN=requirements/alerts.txt   with what the alert service needs
 
 PYTHON ?= python3
 VENV   ?= .venv
+RUN    ?= requirements/run.txt
 BIN    := $(VENV)/bin
 PYTEST ?= -q -n 2 --dist loadfile
 LOOPS  := archiver/sources/_loki_entries archiver/sources/_uuid_text
@@ -52,7 +54,7 @@ unit: $(BIN)/.test
 # Not in place: what cron runs must not change with a `git pull` that nobody has tried.
 install:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $(RUN) -r requirements/build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 	$(BIN)/archiver --version
 

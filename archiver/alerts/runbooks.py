@@ -1,4 +1,7 @@
-"""The pages of ``docs/alerts``: what an alert means, what to look at, what to do. ``pages`` is a link to them; a wheel has copies."""
+"""The pages of ``docs/alerts``: what an alert means, what to look at, what to do.
+
+``pages`` is a link to them in the repository; a wheel has copies.
+"""
 
 from functools import cache
 from importlib import resources
