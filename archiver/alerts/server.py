@@ -299,9 +299,9 @@ def _outside(settings: Settings) -> Outside:
     if (file := settings.ping_url_file) is not None:
         if file.exists():
             url = read_secret(file).strip()
-            if not url.startswith(("https://", "http://")) or len(url.split()) != 1:
+            if url and (not url.startswith(("https://", "http://")) or len(url.split()) != 1):
                 raise ConfigError(f"{file}: holds no address to ping; nothing was started", hint="one line, https://…")
-            call = _pinging(url)
+            call = _pinging(url) if url else None
         else:
             log.warning("%s does not exist: nobody outside is pinged", file)
     return Outside(channels=channels, ping=call, rules=settings.rules)
