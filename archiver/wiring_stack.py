@@ -19,6 +19,7 @@ from archiver.sources.postgres_watch import PostgresWatch
 from archiver.stack import (
     Access,
     AlertmanagerTarget,
+    AlertServiceTarget,
     BucketFacts,
     ComposeTarget,
     LogDirectoryTarget,
@@ -32,7 +33,7 @@ from archiver.stack import (
 from archiver.stores.s3 import S3Store
 
 SETTINGS_THAT_NAME_A_TARGET = (
-    "ARCHIVER_PROMETHEUS_URL, ARCHIVER_LOKI_URL, stack.alertmanager.url, stack.compose.files,"
+    "ARCHIVER_PROMETHEUS_URL, ARCHIVER_LOKI_URL, stack.alertmanager.url, stack.alerts.url, stack.compose.files,"
     " stack.log_directories.<name>.path, an S3 store or loki_store, SUPABASE_DB_URL"
 )
 
@@ -90,6 +91,13 @@ def stack_targets(settings: Settings) -> StackTargets:
             AlertmanagerTarget(
                 access=access_of(rules.alertmanager.url, rules.alertmanager),
                 promise=rules.alertmanager.retention or promised,
+            ),
+        ),
+        alerts=()
+        if rules.alerts.url is None
+        else (
+            AlertServiceTarget(
+                access=access_of(rules.alerts.url, rules.alerts), promise=rules.alerts.retention or promised
             ),
         ),
         compose=()

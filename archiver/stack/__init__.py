@@ -8,6 +8,7 @@ from archiver.stack.check import check_stack, exit_status
 from archiver.stack.targets import (
     Access,
     AlertmanagerTarget,
+    AlertServiceTarget,
     BucketFacts,
     ComposeTarget,
     LogDirectoryTarget,
@@ -20,6 +21,7 @@ from archiver.stack.targets import (
 
 __all__ = [
     "Access",
+    "AlertServiceTarget",
     "AlertmanagerTarget",
     "BucketFacts",
     "ComposeTarget",

@@ -8,10 +8,11 @@ from functools import partial
 import httpx
 
 from archiver.model import Finding, Verdict
-from archiver.stack import alertmanager, compose, logdirs, loki, objectstore, prometheus, supabase
+from archiver.stack import alertmanager, alerts, compose, logdirs, loki, objectstore, prometheus, supabase
 from archiver.stack.targets import (
     Access,
     AlertmanagerTarget,
+    AlertServiceTarget,
     ComposeTarget,
     LokiTarget,
     PrometheusTarget,
@@ -46,6 +47,8 @@ def check_stack(
         run.of_server(
             "alertmanager", alertmanager_target, partial(run.ask_alertmanager, alertmanager_target, targets.compose)
         )
+    for service in targets.alerts:
+        run.of_server("alerts", service, partial(alerts.check, service, now=now))
     for compose_target in targets.compose:
         subject = ", ".join(str(one) for one in compose_target.files)
         run.contained("compose", subject, (), partial(compose.check, compose_target, run.running()))
@@ -108,7 +111,7 @@ class _Run:
     def of_server(
         self,
         kind: str,
-        target: PrometheusTarget | LokiTarget | AlertmanagerTarget,
+        target: PrometheusTarget | LokiTarget | AlertmanagerTarget | AlertServiceTarget,
         look: Callable[[httpx.Client], tuple[Finding, ...]],
     ) -> None:
         def ask() -> tuple[Finding, ...]:

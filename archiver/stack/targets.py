@@ -106,6 +106,14 @@ class AlertmanagerTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertServiceTarget:
+    """A deployed alert service: alerts and their history carry whatever labels and notes say."""
+
+    access: Access
+    promise: timedelta = PROMISE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeTarget:
     """The compose file that the stack was started with.
 
@@ -219,6 +227,7 @@ class StackTargets:
     prometheus: tuple[PrometheusTarget, ...] = ()
     loki: tuple[LokiTarget, ...] = ()
     alertmanager: tuple[AlertmanagerTarget, ...] = ()
+    alerts: tuple[AlertServiceTarget, ...] = ()
     compose: tuple[ComposeTarget, ...] = ()
     log_directories: tuple[LogDirectoryTarget, ...] = ()
     buckets: tuple[BucketFacts, ...] = ()

@@ -18,7 +18,6 @@ from archiver.alerts.payload import read_notification
 from archiver.alerts.store import Store
 from archiver.alerts.tokens import POST, READ, WRITE, digest
 from archiver.cli import alerts, main
-from archiver.errors import ConfigError
 from tests.support.alerts import MOMENT, fingerprint, one, webhook
 from tests.support.listener import listening
 
@@ -295,7 +294,7 @@ def test_a_template_of_whatsapp_gets_one_line(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("requests.post", post)
     url = "whatsapp://alerts_template:abc123@1234567/+4915112345678?lang=de&:body=1"
     (channel,) = read_channels(channels_file(tmp_path, url))
-    with pytest.raises(OSError):  # noqa: PT011 - as far as it goes
+    with pytest.raises(OSError):
         channel.send("Title", "Critical: Down fires.", False)
     ((address, document),) = sent
     assert address.endswith("/1234567/messages")

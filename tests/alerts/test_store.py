@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +17,10 @@ from archiver.alerts.payload import Report, read_listing, read_notification
 from archiver.alerts.store import NoSuchAlert, Store
 from archiver.errors import ConfigError, Conflict, LocalResourceError, TransientError
 from tests.support.alerts import MOMENT, fingerprint, one, webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MINUTE = timedelta(minutes=1)
 DOWN = fingerprint("Down")

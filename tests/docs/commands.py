@@ -27,7 +27,8 @@ from archiver.alerts.payload import read_notification
 from archiver.alerts.store import Store
 from archiver.cli import main
 from archiver.cli.common import app
-from tests.support.alerts import fingerprint, one, webhook
+from tests.support.alerts import fingerprint, webhook
+from tests.support.alerts import one as alert
 from tests.support.deployment import ROOT
 from tests.support.postgres import Database, fresh_database, postgres_cluster
 from tests.support.program import fill
@@ -210,7 +211,7 @@ def _alerts(operator: Operator) -> None:
     operator.run("alerts", "token", "list", *where)
     store = Store.open(data)
     at = datetime.now(UTC)
-    store.take(read_notification(json.dumps(webhook(one("HostDiskSpaceCritical", component="host"))).encode()), at)
+    store.take(read_notification(json.dumps(webhook(alert("HostDiskSpaceCritical", component="host"))).encode()), at)
     store.close()
     operator.run("alerts", "list", *where)
     note = ("--note", "disk ordered", "--hours", "24")

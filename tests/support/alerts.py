@@ -11,7 +11,6 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -31,6 +30,7 @@ from tests.support.program import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 HTTP = httpx.Client(timeout=60, trust_env=False, verify=False)  # noqa: S501 - reading certificates costs more than a test
 MOMENT = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
