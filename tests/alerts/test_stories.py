@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.proxy import Reply, Request
 
-FAULTS = ("none", "kill", "kill", "refuse", "lose", "twice", "keep", "keep")
+FAULTS = ("none", "kill", "refuse", "lose", "twice", "keep", "keep")
 """What happens in a story, in another order in each; before them something fires in peace, to be told."""
 
 
