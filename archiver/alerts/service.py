@@ -28,7 +28,7 @@ RELAY_EVERY_S: Final = 15.0
 RETENTION_EVERY_S: Final = 3600.0
 PING_EVERY_S: Final = 30.0
 FRESH_S: Final = 5.0
-"""Whoever asks what fires is answered from a comparison that is no older."""
+"""Whoever asks what fires is answered from a comparison, or an attempt at one, that is no older."""
 EPISODES_OF_ONE_MAX: Final = 50
 
 
@@ -90,7 +90,7 @@ class Service:
         self._began = monotonic()
         self._watchdog_at: float | None = None
         self._pinged_at: float | None = None
-        self._compared_at: float | None = None
+        self._tried_at: float | None = None
         self._refused_until: dict[tuple[str, str], float] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._comparing = asyncio.Lock()
@@ -190,6 +190,8 @@ class Service:
         async with self._comparing:
             mark = await self.stored(Store.mark)
             listing = await self._listing()
+            # Also where nobody answered: whoever asks next must not wait for it once more.
+            self._tried_at = self._monotonic()
             if not listing.reports and not listing.is_complete:
                 return []
             events = await self.stored(
@@ -197,13 +199,12 @@ class Service:
             )
             self._count(events)
             if listing.is_complete:
-                self._compared_at = self._monotonic()
                 self.last_reconciliation = self.now()
             return events
 
     async def refresh(self, *, at_once: bool = False) -> None:
-        """Compare now, unless it was done just before. What fails is said by ``alertmanager_problems``."""
-        is_fresh = self._compared_at is not None and self._monotonic() - self._compared_at < FRESH_S
+        """Compare now, unless it was tried just before. What fails is said by ``alertmanager_problems``."""
+        is_fresh = self._tried_at is not None and self._monotonic() - self._tried_at < FRESH_S
         if at_once or not is_fresh:
             with contextlib.suppress(ArchiverError):
                 await self.reconcile()
