@@ -11,7 +11,7 @@ VENV   ?= .venv
 RUN    ?= requirements/run.txt
 BIN    := $(VENV)/bin
 PYTEST ?= -q -n 2 --dist loadfile
-LOOPS  := archiver/sources/_loki_entries archiver/sources/_uuid_text
+LOOPS  := archiver/neighbours/loki/_entries archiver/neighbours/postgres/_uuid_text
 
 .PHONY: demo test bench lint unit lock install clean help
 .DEFAULT_GOAL := help

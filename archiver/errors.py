@@ -23,6 +23,7 @@ A message names the thing, the two facts that disagree, and what was not done; `
 for a person. Neither ever holds a secret, a row's content or a subject.
 """
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import ClassVar, Final
 
@@ -72,7 +73,16 @@ class SchemaDrift(Partial):
 
 
 class ChunkUnsound(Partial):
-    """A Loki chunk whose bytes contradict themselves. It is quarantined, its source untouched."""
+    """A Loki chunk whose bytes contradict themselves. It is quarantined, its source untouched.
+
+    Attributes:
+        code, facts: What is noted of it, as ``model.ChunkFault`` has them.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", code: str, facts: Mapping[str, int | str]) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.facts = facts
 
 
 class Conflict(ArchiverError):

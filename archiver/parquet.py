@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from archiver.errors import LocalResourceError, SegmentAltered
+from archiver.errors import LocalResourceError, Partial, SegmentAltered
 from archiver.model import EPOCH, Segment, Slot, TableSchema
 
 METADATA_PREFIX = "archiver."
@@ -233,9 +233,12 @@ class PartWriter:
 
         Raises:
             LocalResourceError: The disk is full.
+            Partial: A text is no UTF-8: it could be written, and nobody could read it back.
         """
         if batch.num_rows == 0:
             return
+        if unreadable := no_utf8(batch):
+            raise Partial(f"column {', '.join(unreadable)}: holds bytes that are no UTF-8; nothing of them was written")
         self._bounds.add(batch.column(self._time))
         self.rows += batch.num_rows
         start = 0
@@ -425,22 +428,37 @@ def _check_rows(file: pq.ParquetFile, segment: Segment) -> list[str]:
     order = list(dict.fromkeys(json.loads(_facts(file.schema_arrow).get(f"{METADATA_PREFIX}sorted_by", "[]"))))
     bounds = _Bounds()
     rows, is_in_order, last = 0, True, None
+    unreadable: set[str] = set()
     for batch in file.iter_batches(batch_size=64 * 1024, use_threads=False):
         if batch.num_rows == 0:
             continue
         rows += batch.num_rows
+        unreadable.update(no_utf8(batch))
         if order:
             bounds.add(batch.column(order[0]))
             is_in_order = is_in_order and is_sorted(batch, order, last)
         last = batch.slice(batch.num_rows - 1)
     if not is_in_order:
         problems.append(f"the rows are not sorted by {', '.join(order)}")
+    if unreadable:
+        problems.append(f"column {', '.join(sorted(unreadable))} holds bytes that are no UTF-8")
     if rows != segment.rows:
         problems.append(f"ledger says {segment.rows} rows, the file has {rows}")
     for name, stated, found in (("oldest", segment.oldest, bounds.oldest), ("newest", segment.newest, bounds.newest)):
         if order and stated != found:
             problems.append(f"ledger says {name} {stated}, the file has {found}")
     return problems
+
+
+def no_utf8(batch: pa.RecordBatch) -> tuple[str, ...]:
+    """Columns with a text that is no UTF-8, which Arrow itself takes on trust."""
+    found = []
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            found.append(field.name)
+    return tuple(found)
 
 
 def sort_rows(rows: pa.Table, columns: Iterable[str]) -> pa.Table:

@@ -8,6 +8,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 TABLE = (TESTS.parent / "docs" / "faults.md").read_text(encoding="utf-8")
+KIND = re.compile(r"^\| ([^|#\d][^|]*) \| ([^|]+) \| ((?:`[\w/]+\.py::\w+` ?)+) \|$", re.MULTILINE)
 ROW = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 NUMBERS = re.compile(r"test_faults?_((?:\d+_)+)")
@@ -21,6 +22,19 @@ def functions(path: Path) -> set[str]:
 
 def test_every_fault_has_its_row_in_order() -> None:
     assert [int(number) for number, *_ in ROW.findall(TABLE)] == list(range(1, 28))
+
+
+def test_the_tests_of_every_kind_exist() -> None:
+    _, _, table = TABLE.partition("## Kinds of faults")
+    kinds = KIND.findall(table)
+    assert len(kinds) == sum(line.startswith("| ") for line in table.splitlines()) - 1, "a kind without a test"
+    missing = [
+        f"{kind}: {path} has no {name}"
+        for kind, _, tests in kinds
+        for path, name in NAMED.findall(tests)
+        if name not in functions(TESTS / path)
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("number", sorted(ROWS))

@@ -7,14 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from archiver.cli.common import JsonOption, app, context
+from archiver.cli.common import JsonOption, context
 from archiver.config.times import parse_duration
 from archiver.errors import ConfigError
-
-alerts_app = typer.Typer(help="The alert service: an inbox for Alertmanager.", no_args_is_help=True)
-token_app = typer.Typer(help="Who may ask, write or post.", no_args_is_help=True)
-app.add_typer(alerts_app, name="alerts")
-alerts_app.add_typer(token_app, name="token")
 
 EXTRA = ("mcp", "uvicorn", "apprise")
 ACK_HOURS_MAX = 72
@@ -23,7 +18,6 @@ DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Where t
 DEFAULT_DATA = Path("/var/lib/archiver-alerts")
 
 
-@alerts_app.command("serve")
 def serve(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where it listens.")] = "127.0.0.1:8080",
     data: DataOption = DEFAULT_DATA,
@@ -85,8 +79,7 @@ def serve(
     )
 
 
-@alerts_app.command("list")
-def list_(
+def show(
     data: DataOption = DEFAULT_DATA,
     ended: Annotated[bool, typer.Option("--ended", help="What has ended, too.")] = False,
     json_: JsonOption = False,
@@ -133,7 +126,6 @@ def list_(
         output.say("nothing fires")
 
 
-@alerts_app.command("ack")
 def ack(
     fingerprint: Annotated[str, typer.Argument(help="As `archiver alerts list` gives it.")],
     data: DataOption = DEFAULT_DATA,
@@ -160,7 +152,6 @@ def ack(
     context.output().say(f"{done.fingerprint} is acknowledged until {done.ack.until:%Y-%m-%d %H:%M} UTC")
 
 
-@token_app.command("add")
 def token_add(
     name: Annotated[str, typer.Argument(help="Who it is for; stands in the history.")],
     scope: Annotated[
@@ -192,7 +183,6 @@ def token_add(
     output.answer(token)
 
 
-@token_app.command("list")
 def token_list(data: DataOption = DEFAULT_DATA, json_: JsonOption = False) -> None:
     """Names and scopes; the tokens themselves are nowhere.
 
@@ -216,7 +206,6 @@ def token_list(data: DataOption = DEFAULT_DATA, json_: JsonOption = False) -> No
                 output.answer(f"{one.name}  {', '.join(sorted(one.scopes))}, since {one.created_at:%Y-%m-%d}{end}")
 
 
-@token_app.command("remove")
 def token_remove(
     name: Annotated[str, typer.Argument(help="As `archiver alerts token list` gives it.")],
     data: DataOption = DEFAULT_DATA,

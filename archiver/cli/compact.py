@@ -1,24 +1,16 @@
 """``archiver compact``."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from archiver import render_compact as views
-from archiver import wiring
-from archiver.cli.common import JsonOption, WaitOption, app, chosen_datasets, context, ended
-from archiver.config import Settings
-from archiver.ledger import Ledger
-from archiver.model import Dataset
-from archiver.operations.compact import Compact
-from archiver.operations.run import Run
-from archiver.operations.sweep import finish_sweeps
-from archiver.render import Output
-from archiver.retention import CompactionRules
+from archiver.app import compact as use_case
+from archiver.app.archive import open_archive
+from archiver.app.outcome import each
+from archiver.cli.common import JsonOption, WaitOption, chosen_datasets, context, finish
+from archiver.cli.views.compact import CompactView
 
 
-@app.command()
 def compact(
     datasets: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Without: all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be merged, and what not.")] = False,
@@ -35,42 +27,6 @@ def compact(
     output = context.output(as_json=json_)
     settings = context.load().settings
     chosen = chosen_datasets(settings, datasets, with_logs=True)
-    with wiring.new_run(settings, jobs=settings.verify.jobs) as run:
-        if dry_run:
-            ledger = wiring.open_for_reading(settings, run)
-            views.compaction_plans(output, _compact(output, settings, run, ledger, chosen).plan())
-            return
-        with wiring.writing(settings, run, wait=wait) as ledger:
-            status = execute_compaction(output, settings, run, ledger, chosen)
-    if status:
-        raise typer.Exit(status)
-
-
-def execute_compaction(output: Output, settings: Settings, run: Run, ledger: Ledger, chosen: Sequence[Dataset]) -> int:
-    """Merge what is worth while. Returns the exit status.
-
-    Raises:
-        ArchiverError: As ``Compact.execute``; ``Interrupted`` when the run was asked to stop.
-    """
-    finish_sweeps(ledger)
-    work = _compact(output, settings, run, ledger, chosen)
-    receipt = work.execute(work.plan())
-    status = max((problem.exit_status for problem in receipt.problems), default=0)
-    views.compact_receipt(output, receipt, status)
-    return ended(output, receipt.problems, interrupted=receipt.interrupted, status=status)
-
-
-def _compact(output: Output, settings: Settings, run: Run, ledger: Ledger, chosen: Sequence[Dataset]) -> Compact:
-    return Compact(
-        ledger,
-        chosen,
-        rules=CompactionRules(
-            parts_min=settings.compact.parts_min,
-            small_size_bytes_max=settings.compact.small_size_bytes_max,
-            merged_size_bytes_max=settings.export.part_size_bytes_max,
-            after=settings.compact.after,
-        ),
-        run=run,
-        now=wiring.now(),
-        progress=views.CompactView(output),
-    )
+    jobs = settings.verify.jobs
+    with open_archive(settings, "read" if dry_run else "write", jobs=jobs, wait=wait) as archive:
+        finish(output, each(lambda: use_case.compact(archive, chosen, CompactView(output), dry_run=dry_run)))

@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from archiver import render as views
-from archiver import wiring
-from archiver.cli.common import JsonOption, app, context
-from archiver.config import describe, format_duration
-
-config_app = typer.Typer(help="Look at the configuration, and check it.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
+from archiver.app import build, keys
+from archiver.cli.common import JsonOption, context
+from archiver.cli.views import console as views
+from archiver.config import describe
+from archiver.section import format_duration
 
 
-@config_app.command("show")
-def config_show(
+def show(
     origin: Annotated[bool, typer.Option("--origin", help="Also where each value came from.")] = False,
     json_: JsonOption = False,
 ) -> None:
@@ -33,8 +30,7 @@ def config_show(
     output.answer(made)
 
 
-@config_app.command("validate")
-def config_validate() -> None:
+def validate() -> None:
     """Check every setting, touching nothing.
 
     No network, no database, no store is asked; the key files are read.
@@ -44,9 +40,9 @@ def config_validate() -> None:
     output = context.output()
     loaded = context.load()
     settings = loaded.settings
-    wiring.store_location(settings)
-    wiring.build_anchor(settings)
-    wiring.load_signer(settings)
+    build.store_location(settings)
+    build.build_anchor(settings)
+    keys.load_signer(settings)
     output.say(f"{loaded.config_file or 'no configuration file'}: every setting is understood")
     for dataset in settings.resolved_datasets():
         kept = "never purged" if dataset.source_retention is None else format_duration(dataset.source_retention)

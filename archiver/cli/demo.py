@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from archiver import demo as demonstration
-from archiver.cli.common import app, context
+from archiver.cli.common import context
 
 
-@app.command()
 def demo(
     directory: Annotated[
         Path | None, typer.Option(help="Where; without: below the system's temporary directory.")
@@ -21,6 +20,6 @@ def demo(
 
     Example: archiver demo --directory /tmp/archiver-demo
     """
-    status = demonstration.run(context.output(), (directory or demonstration.default_directory()).absolute())
+    status = demonstration.run(context.output().answer, (directory or demonstration.default_directory()).absolute())
     if status:
         raise typer.Exit(status)

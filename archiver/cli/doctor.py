@@ -2,13 +2,13 @@
 
 import typer
 
-from archiver import render_doctor, wiring_doctor
-from archiver.cli.common import JsonOption, app, context
+from archiver.app.doctor import examine
+from archiver.cli.common import JsonOption, context
+from archiver.cli.views import doctor as render_doctor
 from archiver.doctor import exit_status, of_error
 from archiver.errors import ConfigError
 
 
-@app.command()
 def doctor(json_: JsonOption = False) -> None:
     """What is not ready, and how to make it so.
 
@@ -21,7 +21,7 @@ def doctor(json_: JsonOption = False) -> None:
     """
     output = context.output(as_json=json_)
     try:
-        found = wiring_doctor.examine(context.load())
+        found = examine(context.load())
     except ConfigError as error:
         # Settings that cannot be read are a finding too; without them there is nothing else to look at.
         found = (of_error("settings.valid", "settings", error),)

@@ -8,13 +8,14 @@ from pathlib import Path
 import httpx
 import typer
 
-from archiver import wiring
-from archiver.cli.common import JsonOption, app, context
+from archiver.app import build
+from archiver.app.archive import open_archive
+from archiver.app.health import Answer, HealthFinding, changed, judge_app, judge_nightly
+from archiver.app.night import COMMAND
+from archiver.cli.common import JsonOption, context
+from archiver.cli.views.console import Output
 from archiver.config import Settings
 from archiver.errors import ArchiverError, LocalResourceError
-from archiver.operations.health import Answer, HealthFinding, changed, judge_app, judge_nightly
-from archiver.operations.nightly import COMMAND
-from archiver.render import Output
 from archiver.telemetry import alert
 from archiver.telemetry.alert import Alert, AlertNotSent
 
@@ -28,7 +29,6 @@ SUMMARIES = {
 ALERTS = {"app": "AppHealthCheckFailed", "nightly": "ArchiverNightlyOverdue"}
 
 
-@app.command()
 def health(json_: JsonOption = False) -> None:
     """Whether the application and the nightly run are well.
 
@@ -41,7 +41,7 @@ def health(json_: JsonOption = False) -> None:
     output = context.output(as_json=json_)
     settings = context.load().settings
     findings = _look(settings)
-    now = wiring.now()
+    now = build.now()
     _alert(output, settings, findings, now)
     for one in findings:
         if output.as_json:
@@ -65,11 +65,11 @@ def _look(settings: Settings) -> tuple[HealthFinding, ...]:
         findings.append(judge_app(rules.app_url, answer, expected=rules.expect_status))
     last, problem = None, ""
     try:
-        with wiring.new_run(settings, jobs=1) as run:
-            last = wiring.open_for_reading(settings, run).holdings.last_successes.get(COMMAND)
+        with open_archive(settings, "read") as archive:
+            last = archive.ledger.holdings.last_successes.get(COMMAND)
     except ArchiverError as found:
         problem = found.message
-    findings.append(judge_nightly(last, problem, now=wiring.now(), age_max=rules.nightly_max_age))
+    findings.append(judge_nightly(last, problem, now=build.now(), age_max=rules.nightly_max_age))
     return tuple(findings)
 
 
@@ -89,7 +89,7 @@ def _alert(output: Output, settings: Settings, findings: tuple[HealthFinding, ..
     rules = settings.health
     if rules.alertmanager_url is None and rules.webhook_url is None:
         return
-    state = wiring.cache_dir(settings) / STATE_FILE
+    state = build.cache_dir(settings) / STATE_FILE
     firing = _read(state)
     facts: dict[str, str] = {one.check: one.fact for one in findings}
     for check, is_over in changed(findings, firing).items():

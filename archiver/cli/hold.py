@@ -7,22 +7,21 @@ from typing import Annotated
 
 import typer
 
-from archiver import render_deletion as views
-from archiver import wiring
-from archiver.cli.common import JsonOption, SinceOption, UntilOption, app, chosen_datasets, context
+from archiver.app import build, keys
+from archiver.app.archive import open_archive
+from archiver.app.deletion import holds_of_another_key
+from archiver.cli.common import JsonOption, SinceOption, UntilOption, chosen_datasets, context
+from archiver.cli.views import deletion as views
 from archiver.config import parse_since
 from archiver.errors import ConfigError
 from archiver.model import HoldPlaced
-from archiver.operations.hold import place_hold, release_hold
-
-hold_app = typer.Typer(help="Stop every deletion of what a case needs.", no_args_is_help=True)
-app.add_typer(hold_app, name="hold")
+from archiver.operations.archive.hold import place_hold, release_hold
+from archiver.operations.logs.settings import LOGS
 
 REVIEW_AFTER = timedelta(days=90)
 
 
-@hold_app.command("add")
-def hold_add(
+def add(
     reason: Annotated[str, typer.Option(help="Why, in words without personal data.")],
     reference: Annotated[str, typer.Option(help="The case's own number, where the rest is kept.")],
     dataset: Annotated[str | None, typer.Option(help="Without: every dataset.")] = None,
@@ -44,9 +43,10 @@ def hold_add(
     """
     output = context.output(as_json=json_)
     settings = context.load().settings
-    if dataset is not None:
-        chosen_datasets(settings, [dataset])
-    now = wiring.now()
+    # One that is not exported any more, and Loki's logs, hold what a case may need.
+    if dataset is not None and dataset not in {*settings.all_datasets(), LOGS}:
+        chosen_datasets(settings, [dataset], with_logs=True)
+    now = build.now()
     low = None if since is None else parse_since(since, now, option="--since")
     high = None if until is None else parse_since(until, now, option="--until")
     if low is not None and high is not None and low >= high:
@@ -56,16 +56,16 @@ def hold_add(
         raise ConfigError(f"--review {review} is not in the future; nothing was done", hint="write a date to come")
     _said(reason, "--reason", "why this must be kept")
     _said(reference, "--reference", "the case's own number")
-    digest = None
+    digest, fingerprint = None, ""
     if subject:
-        key = wiring.load_privacy_key(settings, "a hold on a person")
+        key = keys.load_privacy_key(settings, "a hold on a person")
         identifier = sys.stdin.read().strip()
         if not identifier or "\n" in identifier:
             raise ConfigError(
                 "--subject: standard input must hold one identifier, and nothing was done",
                 hint="as it stands in the column: printf %s +4915112345678 | archiver hold add --subject …",
             )
-        digest = key.digest(identifier)
+        digest, fingerprint = key.digest(identifier), key.fingerprint
     hold = HoldPlaced(
         hold=f"h-{secrets.token_hex(4)}",
         dataset=dataset,
@@ -75,13 +75,21 @@ def hold_add(
         reason=reason,
         reference=reference,
         review_on=day,
+        privacy_key=fingerprint,
     )
-    with wiring.new_run(settings, jobs=1) as run:
-        receipt = place_hold(wiring.open_for_writing(settings, run), hold)
+    with open_archive(settings, "append") as archive:
+        receipt = place_hold(archive.ledger, hold)
     if output.as_json:
         output.json_document(receipt)
     else:
-        output.answer(f"hold {hold.hold} is in force, to be looked at again on {day:%Y-%m-%d}")
+        output.answer(
+            f"hold {hold.hold} is in force, to be looked at again on {day:%Y-%m-%d}; it covers"
+            f" {receipt.rows_covered} rows of the archive"
+        )
+    if not receipt.rows_covered:
+        output.warn(
+            f"hold {hold.hold} covers no row that the archive holds; see that its dataset and its dates are right"
+        )
     for name in receipt.at_work:
         output.warn(f"{name}: a deletion is at work; what it deletes before it sees the hold is gone")
     unsearchable = [
@@ -99,8 +107,7 @@ def _said(text: str, option: str, what: str) -> None:
         raise ConfigError(f"{option} {text!r}: says nothing; nothing was appended", hint=f"write {what}")
 
 
-@hold_app.command("release")
-def hold_release(
+def release(
     name: Annotated[str, typer.Argument(metavar="HOLD", help="As `archiver hold list` names it.")],
     reason: Annotated[str, typer.Option(help="Why it ends.")],
 ) -> None:
@@ -111,19 +118,19 @@ def hold_release(
     output = context.output()
     settings = context.load().settings
     _said(reason, "--reason", "why the hold ends")
-    with wiring.new_run(settings, jobs=1) as run:
-        release_hold(wiring.open_for_writing(settings, run), name, reason)
+    with open_archive(settings, "append") as archive:
+        release_hold(archive.ledger, name, reason)
     output.answer(f"hold {name} is released")
 
 
-@hold_app.command("list")
-def hold_list(json_: JsonOption = False) -> None:
+def show(json_: JsonOption = False) -> None:
     """The holds in force.
 
     Example: archiver hold list --json
     """
     output = context.output(as_json=json_)
     settings = context.load().settings
-    with wiring.new_run(settings, jobs=1) as run:
-        holdings = wiring.open_for_reading(settings, run).holdings
-    views.holds(output, list(holdings.holds.values()), wiring.now())
+    with open_archive(settings, "read") as archive:
+        holdings = archive.ledger.holdings
+        views.holds(output, list(holdings.holds.values()), archive.clock())
+    views.lost_keys(output, holds_of_another_key(settings, holdings))

@@ -6,19 +6,18 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from archiver import wiring
-from archiver.cli.common import app, context, warn_of_key
+from archiver.app import build, keys
+from archiver.cli.common import context, warn_of_key
+from archiver.cli.views.console import Output
 from archiver.config import template
-from archiver.config.times import parse_duration
 from archiver.contracts import StoreFacts
-from archiver.dataapi import installation_sql
 from archiver.errors import ConfigError
-from archiver.ledger import Signer
-from archiver.operations.init import InitReceipt
-from archiver.render import Output
+from archiver.ledger.entries import Signer
+from archiver.neighbours.dataapi.client import installation_sql
+from archiver.operations.archive.init import InitReceipt
+from archiver.section import parse_duration
 
 
-@app.command()
 def init(
     store: Annotated[str | None, typer.Option(help="file:///directory or s3://bucket/prefix.")] = None,
     anchor: Annotated[str | None, typer.Option(help="file:///path/of/a/file, postgres or supabase.")] = None,
@@ -40,7 +39,7 @@ def init(
     legal ground: no law fixes this period, and no default of ours could. On a terminal it asks.
 
     Example: archiver init --store s3://my-bucket/logs --anchor postgres --archive-retention 365d --purpose "security"
-    --legal-basis "Art. 6(1)(f) DSGVO"
+    --legal-basis "Art. 6 Abs. 1 lit. f DSGVO"
     """
     output = context.output()
     if show_sql:
@@ -52,32 +51,36 @@ def init(
     rules = None if known.config_file is not None else _chosen(archive_retention, purpose, legal_basis)
     key_file = known.settings.signing_key_file or (Path.cwd() / "archiver-signing-key.pem")
     settings = context.load(store=store, anchor=anchor, signing_key_file=key_file.absolute()).settings
-    wiring.store_location(settings)
-    wiring.build_anchor(settings)
+    build.store_location(settings)
+    build.build_anchor(settings)
     warn_of_key(output, settings)
     privacy_key_file = (settings.privacy_key_file or key_file.with_name("archiver-privacy-key.txt")).absolute()
+    makes_privacy_key = known.config_file is None or settings.privacy_key_file is not None
+    if makes_privacy_key:
+        settings = settings.model_copy(update={"privacy_key_file": privacy_key_file})
     made: list[str] = []
 
     def make_keys() -> Signer:
-        signer, is_new = wiring.make_signer(key_file.absolute())
+        signer, is_new = keys.make_signer(key_file.absolute())
         if is_new:
             made.append(
                 f"private key: {key_file.absolute()} (mode 0600). Keep a copy: without it nothing can be added."
             )
         # An archive from before there was one, and a configuration that names none, keep going without.
-        if known.config_file is None or settings.privacy_key_file is not None:
-            _, is_new = wiring.make_privacy_key(privacy_key_file)
+        if makes_privacy_key:
+            _, is_new = keys.make_privacy_key(privacy_key_file)
             if is_new:
                 made.append(f"privacy key: {privacy_key_file} (mode 0600). Keep a copy: digests of persons need it.")
         return signer
 
-    with wiring.new_run(settings, jobs=1) as run:
-        receipt = wiring.begin_archive(settings, make_keys, run)
+    with build.new_run(settings, jobs=1) as run:
+        receipt = build.begin_archive(settings, make_keys, run)
     written = None
     if rules is not None:
         written = Path.cwd() / "archiver.toml"
         text = template(
             store=str(settings.store),
+            archive_id=receipt.descriptor.archive_id,
             anchor=str(settings.anchor),
             signing_key_file=str(key_file.absolute()),
             privacy_key_file=str(privacy_key_file),
@@ -116,7 +119,7 @@ def _chosen(archive_retention: str | None, purpose: str | None, legal_basis: str
     given = {
         "--archive-retention": (archive_retention, "How long may the archive hold rows (such as 365d)"),
         "--purpose": (purpose, "Why are they kept"),
-        "--legal-basis": (legal_basis, "On what legal ground (such as Art. 6(1)(f) DSGVO)"),
+        "--legal-basis": (legal_basis, "On what legal ground (such as Art. 6 Abs. 1 lit. f DSGVO)"),
     }
     missing = [option for option, (value, _) in given.items() if not (value or "").strip()]
     if missing and not sys.stdin.isatty():

@@ -6,8 +6,10 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from archiver import wiring, wiring_report
-from archiver.cli.common import JsonOption, SinceOption, UntilOption, app, bounds, context
+from archiver.app import build
+from archiver.app import report as wiring_report
+from archiver.app.archive import open_archive
+from archiver.cli.common import JsonOption, SinceOption, UntilOption, bounds, context
 from archiver.config import Settings, parse_since
 from archiver.errors import ConfigError
 from archiver.reports import vvt
@@ -15,10 +17,10 @@ from archiver.reports.data import json_bytes
 from archiver.reports.files import Format
 from archiver.reports.period import Period, day_of, month_of, span
 from archiver.reports.summary import plain, summary
-from archiver.reports.words import Language, Words
+from archiver.reports.words import Words
+from archiver.words import LanguageCode
 
 
-@app.command()
 def report(
     day: Annotated[str | None, typer.Option(help="One UTC day: 2026-11-24, yesterday.")] = None,
     month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="One UTC month. Without: the last one.")] = None,
@@ -58,12 +60,11 @@ def report(
         return
     loaded = context.load().settings
     told = context.output(as_json=json_)
-    period = _period(day, month, since, until, wiring.now())
+    period = _period(day, month, since, until, build.now())
     languages = _languages(lang, loaded)
     formats = _formats(format_, loaded)
-    with wiring.new_run(loaded, jobs=1) as run:
-        ledger = wiring.open_for_reading(loaded, run)
-        made = wiring_report.report_on(loaded, ledger, period)
+    with open_archive(loaded, "read") as archive:
+        made = wiring_report.report_on(loaded, archive.ledger, period)
     place = _place(output, format_, loaded)
     files = [] if place is None else wiring_report.write_files(made, languages, formats, place)
     if json_:
@@ -130,9 +131,9 @@ def _month(text: str) -> Period:
         raise ConfigError(f"--month {text!r} is no month; nothing was written", hint="write it as 2026-11") from None
 
 
-def _languages(given: str | None, settings: Settings) -> tuple[Language, ...]:
-    names = settings.report.languages if given is None else _several("--lang", given, get_args(Language))
-    return cast("tuple[Language, ...]", names)
+def _languages(given: str | None, settings: Settings) -> tuple[LanguageCode, ...]:
+    names = settings.report.languages if given is None else _several("--lang", given, get_args(LanguageCode))
+    return cast("tuple[LanguageCode, ...]", names)
 
 
 def _formats(given: str | None, settings: Settings) -> tuple[Format, ...]:

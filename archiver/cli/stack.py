@@ -2,21 +2,13 @@
 
 import typer
 
-from archiver import render_stack, wiring_stack
-from archiver.cli.common import JsonOption, app, context
-from archiver.stack import exit_status
-
-stack_app = typer.Typer(help="Look at the deployed monitoring stack.", no_args_is_help=True)
-app.add_typer(stack_app, name="stack")
+from archiver.app.stack import check_deployed_stack
+from archiver.cli.common import JsonOption, context
+from archiver.cli.views import stack as render_stack
+from archiver.stack.check import exit_status
 
 
-@stack_app.callback()
-def _stack() -> None:
-    """A group even while it has one command."""
-
-
-@stack_app.command("check")
-def stack_check(json_: JsonOption = False) -> None:
+def check(json_: JsonOption = False) -> None:
     """Whether the monitoring stack keeps what was promised.
 
     Prometheus, Loki, Alertmanager, the compose file, log directories, buckets and the database. Changes nothing.
@@ -28,7 +20,7 @@ def stack_check(json_: JsonOption = False) -> None:
     """
     output = context.output(as_json=json_)
     settings = context.load().settings
-    found = wiring_stack.check_deployed_stack(settings)
+    found = check_deployed_stack(settings)
     status = exit_status(found)
     render_stack.findings(output, found, status)
     if status:

@@ -1,17 +1,13 @@
 """``archiver sweep``."""
 
-import typer
-
-from archiver import render_deletion as views
-from archiver import wiring
-from archiver.cli.common import JsonOption, WaitOption, app, context, ended
-from archiver.cli.purge import ExecuteOption
-from archiver.errors import Partial
-from archiver.operations.sweep import plan_sweep, sweep
+import archiver.cli.views.deletion  # noqa: F401 (its views are registered)
+from archiver.app import sweep as use_case
+from archiver.app.archive import open_archive
+from archiver.app.outcome import each
+from archiver.cli.common import ExecuteOption, JsonOption, WaitOption, context, finish
 
 
-@app.command("sweep")
-def sweep_command(execute: ExecuteOption = False, wait: WaitOption = False, json_: JsonOption = False) -> None:
+def sweep(execute: ExecuteOption = False, wait: WaitOption = False, json_: JsonOption = False) -> None:
     """Delete what crashed runs left in the store.
 
     Objects that no entry of the ledger names, and uploads that nobody finished, after a grace time (sweep.grace).
@@ -19,17 +15,5 @@ def sweep_command(execute: ExecuteOption = False, wait: WaitOption = False, json
     Example: archiver sweep, then archiver sweep --execute
     """
     output = context.output(as_json=json_)
-    settings = context.load().settings
-    with wiring.new_run(settings, jobs=1) as run:
-        if not execute:
-            ledger = wiring.open_for_reading(settings, run)
-            now = ledger.store.clock() or wiring.now()
-            views.sweep_plan(output, plan_sweep(ledger, now=now, grace=settings.sweep.grace))
-            return
-        with wiring.writing(settings, run, wait=wait) as ledger:
-            now = ledger.store.clock() or wiring.now()
-            receipt = sweep(ledger, plan_sweep(ledger, now=now, grace=settings.sweep.grace), run=run)
-    status = Partial.exit_status if receipt.problems or receipt.kept_until else 0
-    views.sweep_receipt(output, receipt, status)
-    if ended(output, receipt.problems, interrupted=receipt.interrupted, status=status):
-        raise typer.Exit(status)
+    with open_archive(context.load().settings, "write" if execute else "read", wait=wait) as archive:
+        finish(output, each(lambda: use_case.sweep(archive, execute=execute)))

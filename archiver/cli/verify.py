@@ -5,15 +5,14 @@ from typing import Annotated
 
 import typer
 
-from archiver import render as views
-from archiver import wiring
-from archiver.cli.common import JobsOption, JsonOption, SinceOption, UntilOption, app, bounds, context
-from archiver.errors import ConfigError, Conflict
-from archiver.operations.verify import VerifyScope, record
-from archiver.operations.verify import verify as check_archive
+from archiver.app import verify as use_case
+from archiver.app.outcome import each
+from archiver.cli.common import JobsOption, JsonOption, SinceOption, UntilOption, bounds, context, finish
+from archiver.cli.views.verify import VerifyView
+from archiver.errors import ConfigError
+from archiver.operations.archive.verify import VerifyScope
 
 
-@app.command()
 def verify(
     datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Without: all.")] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Decode every object as well: rows, schema, order.")] = False,
@@ -41,40 +40,24 @@ def verify(
     output = context.output(as_json=json_)
     key = None if public_key is None else _public_key(public_key)
     if offline is not None:
-        if not offline.is_dir():
-            raise ConfigError(
-                f"{offline}: there is no such directory; nothing was read",
-                hint="name the directory of the copy that holds archive.json",
-            )
-        settings = wiring.settings_for_copy(offline)
+        settings = use_case.settings_for_copy(offline)
     else:
         settings = context.load(**{"verify.jobs": jobs}).settings
     low, high = bounds(since, until)
-    scope = VerifyScope(datasets=tuple(datasets or ()), since=low, until=high)
-    with wiring.new_run(settings, jobs=jobs or settings.verify.jobs) as run, views.VerifyView(output) as view:
-        if offline is not None:
-            store, anchor = wiring.build_store(settings), None
-        else:
-            neighbours = wiring.open_neighbours(settings, run)
-            store, anchor = neighbours.store, neighbours.anchor
-        receipt, holdings = check_archive(
-            store, anchor, public_key=key, depth="deep" if deep else "digest", scope=scope, run=run, progress=view
-        )
-        unknown = [name for name in scope.datasets if name not in holdings.datasets]
-        if unknown and not receipt.problems:
-            raise ConfigError(
-                f"the archive holds no dataset {unknown[0]}; nothing was recorded",
-                hint=f"it holds: {', '.join(holdings.datasets) or 'nothing yet'}",
-            )
-        if not receipt.problems and not no_record and offline is None and settings.signing_key_file is not None:
-            ledger = wiring.open_for_writing(settings, run)
-            try:
-                record(ledger, receipt, holdings, scope)
-            except Conflict:
-                output.warn("another run appended meanwhile; the result was not noted in the ledger")
-    views.verify_receipt(output, receipt)
-    if receipt.problems:
-        raise typer.Exit(4)
+    asked = use_case.VerifyAsked(
+        depth="deep" if deep else "digest",
+        scope=VerifyScope(datasets=tuple(datasets or ()), since=low, until=high),
+        public_key=key,
+        jobs=jobs,
+        offline=offline is not None,
+        is_recorded=not no_record,
+    )
+
+    def verified() -> use_case.Verified:
+        with VerifyView(output) as view:
+            return use_case.verify(settings, asked, view)
+
+    finish(output, each(verified))
 
 
 def _public_key(text: str) -> str:

@@ -14,9 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from archiver.config.settings import DatasetSettings, Location, LokiSettings, Settings
+from archiver.config.settings import Location, Settings
 from archiver.config.sources import Loaded
-from archiver.config.times import format_duration
+from archiver.operations.logs.settings import LokiSettings
+from archiver.retention.settings import DatasetSettings
+from archiver.section import format_duration
 
 LOCAL_HOSTS: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -154,8 +156,12 @@ def _anchor_project(settings: Settings) -> Iterator[Contradiction]:
 
 def project_of(url: str) -> str:
     """The project that an address of Supabase names, by its host or, at the pooler, its user; empty: none."""
-    parts = urlsplit(url)
-    host, user = parts.hostname or "", unquote(parts.username or "")
+    try:
+        parts = urlsplit(url)
+        host, user = parts.hostname or "", unquote(parts.username or "")
+    except ValueError:
+        # Several hosts, or brackets in a password: no address of Supabase's.
+        return ""
     found = re.fullmatch(r"(?:db\.)?([a-z0-9]{20})(?:\.storage)?\.supabase\.(?:co|com|in)", host)
     if found is None and host.endswith(".pooler.supabase.com"):
         found = re.fullmatch(r"[^.]+\.([a-z0-9]{20})", user)
@@ -169,7 +175,7 @@ def _digests(settings: Settings) -> Iterator[Contradiction]:
         f"datasets.{name}.columns.{column}"
         for name, rules in settings.all_datasets().items()
         if rules.enabled
-        for column, action in rules.columns.items()
+        for column, action in rules.policies.items()
         if str(action) == "hmac"
     ]
     if settings.loki_store is not None and settings.loki.enabled:

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from archiver.config.settings import Settings
 from archiver.config.sources import FIXED_NAMES, KEY_FILES, NOT_SETTINGS, PREFIX, section_of
-from archiver.config.times import format_duration
+from archiver.section import format_duration
 
 INTRODUCTION = """\
 # Every setting

@@ -3,6 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from archiver.model import SOURCE_RETENTION
+from archiver.section import format_duration
+
 TEMPLATE = """\
 # archiver's configuration. Secrets do not belong here: SUPABASE_DB_URL (or SUPABASE_URL with its key) and the AWS_...
 # variables come from the environment, from .env beside this file, or from a secrets directory
@@ -10,6 +13,8 @@ TEMPLATE = """\
 # `archiver config show --origin` lists every setting, its value and where it came from.
 
 store = {store}
+# Which archive is meant: another one in its place, even one of the same key, is refused.
+archive_id = {archive_id}
 # The ledger's head is kept here, best in another trust domain than the store: whoever can write to both can cut
 # entries off the end. `postgres` keeps it in a table of the database behind SUPABASE_DB_URL, `supabase` in the same one
 # through the data API.
@@ -42,6 +47,7 @@ legal_basis = {legal_basis}
 def template(
     *,
     store: str,
+    archive_id: str,
     anchor: str,
     signing_key_file: str,
     privacy_key_file: str,
@@ -53,13 +59,14 @@ def template(
     """The file's text."""
     return TEMPLATE.format(
         store=_quoted(store),
+        archive_id=_quoted(archive_id),
         anchor=_quoted(anchor),
         signing_key_file=_quoted(signing_key_file),
         privacy_key_file=_quoted(privacy_key_file),
         datasets="".join(
             DATASET.format(
                 name=name,
-                source_retention=_quoted("30d"),
+                source_retention=_quoted(format_duration(SOURCE_RETENTION)),
                 archive_retention=_quoted(archive_retention),
                 purpose=_quoted(purpose),
                 legal_basis=_quoted(legal_basis),

@@ -1,39 +1,13 @@
-"""Dates, ages and durations as people write them. Pure: ``now`` is given."""
+"""Dates and ages as people write them. Pure: ``now`` is given."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
 from archiver.errors import ConfigError
+from archiver.section import DURATION, parse_duration
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-DURATION_MAX = timedelta(days=36_525)
-_DURATION = re.compile(r"(\d{1,6})\s*([smhdw])")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 ACCEPTED = "a date (2026-11-01), a timestamp (2026-11-01T06:30:00Z), or an age (24h, 7d, 2w, yesterday, today, now)"
-
-
-def parse_duration(text: object) -> timedelta:
-    """``90m``, ``24h``, ``30d``, ``2w``; at most a hundred years, so that every sum of it and a time exists.
-
-    Raises:
-        ValueError: It is anything else, or zero.
-    """
-    match = _DURATION.fullmatch(text.strip().lower()) if isinstance(text, str) else None
-    if match is None or int(match[1]) == 0:
-        raise ValueError(f"{text!r} is no duration: write a number and a unit, such as 90m, 24h, 30d or 2w")
-    found = timedelta(seconds=int(match[1]) * UNITS[match[2]])
-    if found > DURATION_MAX:
-        raise ValueError(f"{text!r} is longer than a hundred years: write at most {DURATION_MAX.days}d")
-    return found
-
-
-def format_duration(duration: timedelta) -> str:
-    """The shortest text that ``parse_duration`` reads back as the same."""
-    seconds = int(duration.total_seconds())
-    for unit in ("d", "h", "m"):
-        if seconds and seconds % UNITS[unit] == 0:
-            return f"{seconds // UNITS[unit]}{unit}"
-    return f"{seconds}s"
 
 
 def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetime:
@@ -54,7 +28,7 @@ def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetim
     if word in named:
         return named[word]
     try:
-        if _DURATION.fullmatch(word):
+        if DURATION.fullmatch(word):
             return now.astimezone(UTC) - parse_duration(word)
         if _DATE.match(word):
             found = datetime.fromisoformat(text.strip())

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,6 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as postgres
 
 from archiver.errors import ConfigError
-from archiver.render import Output, count_text, rows_text, size_text
 
 MARKER = ".archiver-demo"
 """Stands in a directory that a demonstration made; nothing else is ever removed."""
@@ -44,20 +43,25 @@ def default_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"archiver-demo-{getpass.getuser()}"
 
 
-def run(output: Output, directory: Path, *, audit_rows: int = AUDIT_ROWS, event_rows: int = EVENT_ROWS) -> int:
+def run(
+    say: Callable[[str], None], directory: Path, *, audit_rows: int = AUDIT_ROWS, event_rows: int = EVENT_ROWS
+) -> int:
     """Run the whole demonstration. Returns the exit status of the first command that failed, or 0.
+
+    Args:
+        say: Shows a line or several to whoever watches.
 
     Raises:
         ConfigError: The directory holds something else, or the embedded Postgres is not installed.
     """
     _prepare(directory)
-    output.answer(f"demo in {directory}, invented data, no account, nothing leaves this machine")
+    say(f"demo in {directory}, invented data, no account, nothing leaves this machine")
     chunks = _unpack_chunks(directory / "loki")
     with embedded_postgres(directory / "postgres") as url:
         _fill(url, audit_rows, event_rows)
-        output.answer(
+        say(
             f"a Postgres with {audit_rows:,} rows in app_audit_log and {event_rows:,} in log_workflow_events,"
-            f" {DAYS} days\na directory with {count_text(chunks, 'chunk')} that a real Loki wrote"
+            f" {DAYS} days\na directory with {chunks} chunks that a real Loki wrote"
         )
         environment = {
             "ARCHIVER_LOKI_STORE": (directory / "loki").as_uri(),
@@ -77,13 +81,13 @@ def run(output: Output, directory: Path, *, audit_rows: int = AUDIT_ROWS, event_
         expected = _rows_to_stay(url)
         for step in _steps(directory):
             if step.why:
-                output.answer(f"\n# {step.why}")
-            status = _command(output, directory, list(step.arguments), environment)
+                say(f"\n# {step.why}")
+            status = _command(say, directory, list(step.arguments), environment)
             if status:
                 return status
-        if not _tell_source(output, url, expected):
+        if not _tell_source(say, url, expected):
             return 1
-    _tell(output, directory)
+    _tell(say, directory)
     return 0
 
 
@@ -108,7 +112,7 @@ def _steps(directory: Path) -> list[Step]:
                 *("--store", (directory / "archive").as_uri()),
                 *("--anchor", (directory / "anchor" / "checkpoint.json").as_uri()),
                 *("--archive-retention", f"{ARCHIVE_DAYS}d", "--purpose", "Nachweis und Fehlersuche"),
-                *("--legal-basis", "Art. 6(1)(f) DSGVO"),
+                *("--legal-basis", "Art. 6 Abs. 1 lit. f DSGVO"),
             ),
             f"an archive that keeps rows {ARCHIVE_DAYS} days: so short that some of them end today",
         ),
@@ -144,10 +148,10 @@ def _rows_to_stay(url: str) -> dict[str, set[int]]:
         }
 
 
-def _tell_source(output: Output, url: str, expected: Mapping[str, set[int]]) -> bool:
+def _tell_source(say: Callable[[str], None], url: str, expected: Mapping[str, set[int]]) -> bool:
     """Say what the database has now, and whether that is exactly the last 30 days."""
     is_right = True
-    output.answer("\nThe database now:")
+    say("\nThe database now:")
     with postgres.connect(url) as connection, connection.cursor() as cursor:
         for table in TABLES:
             rows = _number(cursor, f"SELECT count(*) FROM {table}")
@@ -156,7 +160,7 @@ def _tell_source(output: Output, url: str, expected: Mapping[str, set[int]]) -> 
             is_exact = rows in expected[table]
             is_right = is_right and is_exact
             what = "exactly those of the last 30 days" if is_exact else "NOT those of the last 30 days"
-            output.answer(f"  {table}: {rows_text(rows)}, {what}; the oldest of {oldest} UTC")
+            say(f"  {table}: {rows:,} rows, {what}; the oldest of {oldest} UTC")
     return is_right
 
 
@@ -245,26 +249,26 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def _command(output: Output, directory: Path, arguments: list[str], environment: Mapping[str, str]) -> int:
+def _command(say: Callable[[str], None], directory: Path, arguments: list[str], environment: Mapping[str, str]) -> int:
     shown = " ".join(shlex.quote(argument) for argument in arguments)
-    output.answer(f"\n$ archiver {shown}")
+    say(f"\n$ archiver {shown}")
     sys.stdout.flush()
     return subprocess.run(
         [sys.executable, "-m", "archiver", "--verbose", *arguments], cwd=directory, env=environment, check=False
     ).returncode
 
 
-def _tell(output: Output, directory: Path) -> None:
+def _tell(say: Callable[[str], None], directory: Path) -> None:
     objects = [path for path in (directory / "archive" / "data").rglob("*.parquet") if path.is_file()]
-    size = size_text(sum(path.stat().st_size for path in objects))
+    size_mib = sum(path.stat().st_size for path in objects) / (1 << 20)
     config = directory / "archiver.toml"
     tree = directory / "archive" / "data"
     files = f"'{tree}/log_workflow_events/**/*.parquet'"
     query = f"select date, count(*) from read_parquet({files}, hive_partitioning=true) group by all order by date"
     chunk_files = f"'{tree}/loki/**/*.parquet'"
     logs = f"select app, level, timestamp, line from read_parquet({chunk_files}) order by timestamp limit 5"
-    output.answer(
-        f"\nThe archive: {count_text(len(objects), 'Parquet object')}, {size}, in {directory / 'archive'}\n"
+    say(
+        f"\nThe archive: {len(objects):,} Parquet objects, {size_mib:.1f} MiB, in {directory / 'archive'}\n"
         f"The audit report, to read and to file: {directory / 'reports'}\n"
         "Look at it next:\n"
         f"  archiver --config {config} status\n"

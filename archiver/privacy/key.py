@@ -6,6 +6,7 @@ key nobody can find out whose it is by trying all phone numbers. Losing the key 
 """
 
 import hmac
+from collections.abc import Callable
 from hashlib import sha256
 
 from archiver.errors import ConfigError
@@ -53,4 +54,9 @@ class PrivacyKey:
     @property
     def fingerprint(self) -> str:
         """16 hex digits that tell one key from another and say nothing about it."""
-        return self.digest("archiver: fingerprint of the privacy key")[:16]
+        return fingerprint_of(self.digest)
+
+
+def fingerprint_of(digest: Callable[[str], str] | None) -> str:
+    """Of the key that a digest is made with; empty where there is none."""
+    return "" if digest is None else digest("archiver: fingerprint of the privacy key")[:16]

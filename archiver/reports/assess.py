@@ -23,7 +23,6 @@ from archiver.reports.model import (
 )
 
 WORST_LAST = (Level.KEPT, Level.ATTENTION, Level.BROKEN)
-DAY_S = 86_400
 
 
 def verdict(remarks: tuple[Remark, ...]) -> Level:
@@ -149,7 +148,7 @@ def _proven(of: DatasetFacts) -> Iterator[Remark]:
             level=Level.KEPT,
             dataset=of.name,
             deletions=len(confirmed),
-            reasons="; ".join(dict.fromkeys(word for one in confirmed for word in one.confirmed)),
+            reasons=tuple(dict.fromkeys(reason for one in confirmed for reason in one.confirmed)),
         )
 
 
@@ -337,15 +336,13 @@ def _one_rule(before: DatasetRules, now: DatasetRules) -> Iterator[Change]:
         old, new = getattr(before, one.name), getattr(now, one.name)
         if old == new:
             continue
-        given = {"before": _plain(one.name, old), "after": _plain(one.name, new)}
-        yield Change(code="rule_changed", dataset=now.dataset, facts={"field": one.name, **given})
+        if one.name.endswith("_s"):
+            yield _change("period_changed", now.dataset, field=one.name, before_s=old, after_s=new)
+        else:
+            yield _change("rule_changed", now.dataset, field=one.name, before=_plain(old), after=_plain(new))
 
 
-def _plain(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name.endswith("_s"):
-        return f"{value / DAY_S:g} d"
+def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(_policy(one) for one in value)
     return str(value)

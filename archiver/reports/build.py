@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archiver import __version__
-from archiver.ledger import SignedEntry
+from archiver.ledger.entries import SignedEntry
 from archiver.model import RulesStated
 from archiver.reports import assess
 from archiver.reports.facts import collect

@@ -4,15 +4,8 @@
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-
-class Message(NamedTuple):
-    """One text in both languages."""
-
-    de: str
-    en: str
-
+from archiver.words import Message
 
 CATALOGUE: Mapping[str, Message] = {
     # ── The first screen ──
@@ -25,25 +18,25 @@ CATALOGUE: Mapping[str, Message] = {
     "gap.not_recorded": Message("nicht aufgezeichnet", "not recorded"),
     "verdict.kept": Message("Eingehalten", "Kept"),
     "verdict.attention": Message("Zu klären", "Needs attention"),
-    "verdict.broken": Message("Verletzt", "Broken"),
+    "verdict.broken": Message("Nicht eingehalten", "Broken"),
     "verdict.kept.text": Message(
         "Alle Fristen wurden eingehalten. Das wurde geprüft, und für niemanden bleibt etwas zu tun.",
         "Every period was kept. This was checked, and nothing is left for a person to do.",
     ),
     "verdict.attention.text": Message(
-        "Keine Verletzung wurde gefunden. {points|Punkt ist|Punkte sind} noch von jemandem zu klären; solange gilt der Zeitraum"
+        "Es wurde kein Verstoß gefunden. {points|Punkt ist|Punkte sind} noch von jemandem zu klären; solange gilt der Zeitraum"
         " nicht als vollständig nachgewiesen.",
         "No breach was found. {points|point needs|points need} a person; until then the period does not count as"
         " fully proven.",
     ),
     "verdict.broken.text": Message(
-        "Zugesagtes wurde nicht eingehalten: {points|Verletzung|Verletzungen}. Sie stehen unten an erster Stelle, mit dem"
-        " nächsten Schritt.",
+        "Zugesagte Löschfristen wurden nicht eingehalten: {points|Verstoß. Er steht|Verstöße. Sie stehen} unten an erster"
+        " Stelle, mit dem nächsten Schritt.",
         "A promise was not kept: {points|breach|breaches}. They stand first below, each with the next step.",
     ),
     "level.kept": Message("Hinweis", "Note"),
     "level.attention": Message("Zu klären", "Needs attention"),
-    "level.broken": Message("Verletzt", "Broken"),
+    "level.broken": Message("Nicht eingehalten", "Broken"),
     "figure.rows_archived": Message("Zeilen archiviert", "rows archived"),
     "figure.rows_relocated": Message("Zeilen verlagert (Quelle → Archiv)", "rows moved (source → archive)"),
     "figure.rows_deleted": Message("Zeilen gelöscht (Archiv)", "rows deleted (archive)"),
@@ -51,9 +44,11 @@ CATALOGUE: Mapping[str, Message] = {
     "figure.nights_missed": Message("Nächte ausgefallen", "nights missed"),
     "figure.before": Message("davor {before}", "before {before}"),
     "verdict.before": Message("Im Zeitraum davor: {verdict}", "In the period before: {verdict}"),
-    "section.person": Message("Was zu tun ist", "What is to be done"),
-    "section.person.none": Message("Nichts.", "Nothing."),
-    "section.changes": Message("Was sich seit dem Zeitraum davor geändert hat", "What changed since the period before"),
+    "section.person": Message("Handlungsbedarf", "What is to be done"),
+    "section.person.none": Message("Keiner.", "Nothing."),
+    "section.changes": Message(
+        "Änderungen gegenüber dem vorherigen Berichtszeitraum", "What changed since the period before"
+    ),
     "section.changes.compared": Message("Verglichen mit {period}.", "Compared with {period}."),
     "section.changes.first": Message(
         "Einen Zeitraum davor gibt es nicht: das Archiv begann in diesem.",
@@ -76,23 +71,23 @@ CATALOGUE: Mapping[str, Message] = {
     "measure.runs": Message("Läufe", "Runs"),
     "measure.runs_failed": Message("Läufe mit Fehlern", "Runs with failures"),
     "measure.nights_missed": Message("Ausgefallene Nächte", "Missed nights"),
-    "measure.findings_breach": Message("Verletzungen im Monitoring", "Breaches in the monitoring stack"),
+    "measure.findings_breach": Message("Verstöße im Monitoring", "Breaches in the monitoring stack"),
     "measure.findings_unknown": Message(
-        "Nicht Feststellbares im Monitoring", "Could not be told of the monitoring stack"
+        "Nicht prüfbare Punkte im Monitoring", "Could not be told of the monitoring stack"
     ),
     "measure.holds": Message("Aussetzungen in Kraft", "Holds in force"),
-    "measure.ledger_entries": Message("Einträge ins Hauptbuch", "Ledger entries"),
+    "measure.ledger_entries": Message("Einträge in der Protokollkette", "Ledger entries"),
     # ── What needs a person ──
     "remark.no_archive": Message(
         "Das Archiv gab es am Ende des Zeitraums noch nicht.", "The archive did not exist yet at the end of the period."
     ),
     "action.no_archive": Message("Einen späteren Zeitraum wählen.", "Choose a later period."),
     "remark.anchor_adopted": Message(
-        "Der Anker war leer und wurde am {at} auf das Hauptbuch gesetzt: für die Einträge davor bürgt er nicht.",
+        "Der externe Prüfanker war leer und wurde am {at} auf den Stand der Protokollkette gesetzt: Einträge davor sind durch ihn nicht belegt.",
         "The anchor was empty and was set to the ledger at {at}: it does not vouch for the entries before.",
     ),
     "action.anchor_adopted": Message(
-        "Klären, warum der Anker verloren ging; Hauptbuch mit einer Kopie vergleichen.",
+        "Klären, warum der Prüfanker verloren ging; die Protokollkette mit einer Kopie vergleichen.",
         "Find out why the anchor was lost; compare the ledger with a copy.",
     ),
     "remark.period_open": Message(
@@ -101,11 +96,12 @@ CATALOGUE: Mapping[str, Message] = {
     ),
     "action.period_open": Message("Nach seinem Ende neu erstellen.", "Make it again after its end."),
     "remark.rules_not_recorded": Message(
-        "Die Regeln stehen nicht im Hauptbuch; gezeigt ist die Konfiguration zur Zeit der Erstellung.",
+        "Die Regeln stehen nicht in der Protokollkette; gezeigt ist die Konfiguration zur Zeit der Erstellung.",
         "The ledger states no rules; what is shown is the configuration when the report was made.",
     ),
     "action.rules_not_recorded": Message(
-        "`archiver run nightly` schreibt sie ins Hauptbuch.", "`archiver run nightly` states them in the ledger."
+        "`archiver run nightly` hält sie in der Protokollkette fest.",
+        "`archiver run nightly` states them in the ledger.",
     ),
     "remark.responsible_missing": Message(
         "{fields|Angabe fehlt|Angaben fehlen} zu Verantwortlichem, Auftragsverarbeiter, Datenschutzbeauftragtem,"
@@ -117,7 +113,7 @@ CATALOGUE: Mapping[str, Message] = {
         "Abschnitt [report] der Konfiguration ausfüllen.", "Fill in [report] of the configuration."
     ),
     "remark.overdue_source": Message(
-        "{rows|Zeile war|Zeilen waren} am {at} länger in der Quelle als zugesagt, die älteste von {oldest}.",
+        "{rows|Zeile war|Zeilen waren} am {at} länger in der Quelle als zugesagt, die älteste vom {oldest}.",
         "{rows|row was|rows were} in the source for longer than promised at {at}, the oldest of {oldest}.",
     ),
     "action.overdue_source": Message(
@@ -125,7 +121,7 @@ CATALOGUE: Mapping[str, Message] = {
         "The reasons stand under “Negative check”; `archiver purge` shows what holds them back now.",
     ),
     "remark.overdue_archive": Message(
-        "{rows|Zeile war|Zeilen waren} am {at} länger im Archiv als zugesagt, die älteste von {oldest}.",
+        "{rows|Zeile war|Zeilen waren} am {at} länger im Archiv als zugesagt, die älteste vom {oldest}.",
         "{rows|row was|rows were} in the archive for longer than promised at {at}, the oldest of {oldest}.",
     ),
     "action.overdue_archive": Message(
@@ -143,7 +139,7 @@ CATALOGUE: Mapping[str, Message] = {
         "{rows|überfällige Zeile bleibt|überfällige Zeilen bleiben}, weil die Löschung ausgesetzt ist.",
         "{rows|overdue row stays|overdue rows stay} because of a hold.",
     ),
-    "action.overdue_on_hold": Message("Siehe „Aussetzungen“.", "See “Holds”."),
+    "action.overdue_on_hold": Message("Siehe „Aussetzung der Löschung“.", "See “Holds”."),
     "remark.not_observed_source": Message(
         "Eine Negativprüfung der Quelle ist nicht aufgezeichnet.", "No negative check of the source is recorded."
     ),
@@ -201,8 +197,8 @@ CATALOGUE: Mapping[str, Message] = {
         "Lift the lock in the store; the next `archiver expire --execute` then deletes it.",
     ),
     "remark.guard_confirmed": Message(
-        "Bei {deletions|Löschung|Löschungen} bestätigte eine Person, was eine Schutzprüfung abgelehnt hatte: {reasons}",
-        "For {deletions|deletion|deletions} a person confirmed what the guard had refused: {reasons}",
+        "Bei {deletions|Löschung|Löschungen} bestätigte eine Person, was eine Schutzprüfung abgelehnt hatte: {reasons}.",
+        "For {deletions|deletion|deletions} a person confirmed what the guard had refused: {reasons}.",
     ),
     "action.guard_confirmed": Message(
         "Prüfen, ob die Bestätigung begründet war.", "See that the confirmation had its reason."
@@ -211,7 +207,9 @@ CATALOGUE: Mapping[str, Message] = {
         "{rows|archivierte Zeile war|archivierte Zeilen waren} in der Quelle nicht mehr da, ohne dass archiver sie gelöscht hat.",
         "{rows|archived row was|archived rows were} gone from the source though archiver had not deleted them.",
     ),
-    "action.rows_missing": Message("Klären, wer in der Quelle löscht.", "Find out who deletes in the source."),
+    "action.rows_missing": Message(
+        "Klären, durch wen oder was in der Quelle gelöscht wurde.", "Find out who deletes in the source."
+    ),
     "remark.rows_undated": Message(
         "{rows|Zeile hat|Zeilen haben} keine brauchbare Zeit: archiviert, aber nie aus der Quelle entfernt.",
         "{rows|row has|rows have} no usable time: archived, never removed from the source.",
@@ -242,7 +240,7 @@ CATALOGUE: Mapping[str, Message] = {
     ),
     "action.no_archive_period": Message("archive_retention setzen.", "Set archive_retention."),
     "remark.schema_lossy": Message(
-        "Seit {at} fehlen Spalten oder haben einen anderen Typ (Fassung {version}).",
+        "Seit {at} fehlen Spalten oder haben einen anderen Typ (Schemaversion {version}).",
         "Since {at} columns are gone or have another type (version {version}).",
     ),
     "action.schema_lossy": Message("Prüfen, ob das gewollt war.", "See that it was intended."),
@@ -259,7 +257,7 @@ CATALOGUE: Mapping[str, Message] = {
         "The deletion of {chunks|Loki chunk|Loki chunks} was announced and is not accounted for.",
     ),
     "action.files_open": Message(
-        "Der nächste `archiver purge loki --execute` sieht nach, welche Dateien fort sind, und trägt nach.",
+        "Der nächste `archiver purge loki --execute` prüft, welche Dateien gelöscht sind, und trägt nach.",
         "The next `archiver purge loki --execute` looks which files are gone and completes the record.",
     ),
     "remark.files_kept": Message(
@@ -271,8 +269,8 @@ CATALOGUE: Mapping[str, Message] = {
         "The reason stands in the deletion record; `archiver purge loki` shows what is still there now.",
     ),
     "remark.quarantine": Message(
-        "{chunks|Loki-Chunk ist|Loki-Chunks sind} beschädigt und in Quarantäne; seine Zeilen sind nicht archiviert.",
-        "{chunks|Loki chunk is|Loki chunks are} unsound and in quarantine; their lines are not archived.",
+        "{chunks|Loki-Chunk ist beschädigt und in Quarantäne; seine|Loki-Chunks sind beschädigt und in Quarantäne; ihre} Zeilen sind nicht archiviert.",
+        "{chunks|Loki chunk is unsound and in quarantine; its|Loki chunks are unsound and in quarantine; their} lines are not archived.",
     ),
     "action.quarantine": Message(
         "Ansehen und mit `archiver loki release` erledigen.", "Look at them, then `archiver loki release`."
@@ -286,11 +284,11 @@ CATALOGUE: Mapping[str, Message] = {
         "`archiver run nightly` checks it and records what it found.",
     ),
     "remark.stack_breach": Message(
-        "Verletzt im Monitoring: {check} bei {subject}.", "Broken in the monitoring stack: {check} at {subject}."
+        "Verstoß im Monitoring: {check} bei {subject}.", "Broken in the monitoring stack: {check} at {subject}."
     ),
     "action.stack_breach": Message("{fix}", "{fix}"),
     "remark.stack_cannot_tell": Message(
-        "Nicht feststellbar im Monitoring: {check} bei {subject}.",
+        "Nicht prüfbar im Monitoring: {check} bei {subject}.",
         "Could not be told of the monitoring stack: {check} at {subject}.",
     ),
     "action.stack_cannot_tell": Message("{fix}", "{fix}"),
@@ -300,7 +298,9 @@ CATALOGUE: Mapping[str, Message] = {
         "{nights|Nacht ist|Nächte sind} ausgefallen, zwischen {first} und {last}.",
         "{nights|night was|nights were} missed, between {first} and {last}.",
     ),
-    "action.nights_missed": Message("Zeitgeber und Alarm des Laufs prüfen.", "Check the run's timer and its alert."),
+    "action.nights_missed": Message(
+        "Zeitplan und Alarmierung des Laufs prüfen.", "Check the run's timer and its alert."
+    ),
     "remark.runs_failed": Message(
         "{runs|Lauf endete|Läufe endeten} mit Fehlern, zuletzt am {last} mit Status {exit_status}.",
         "{runs|run ended|runs ended} with failures, the last one at {last} with status {exit_status}.",
@@ -329,9 +329,10 @@ CATALOGUE: Mapping[str, Message] = {
         "Prüfsumme der Konfiguration: {before} → {after}",
         "Configuration hash: {before} → {after}",
     ),
+    "change.period_changed": Message("{field}: {before_s} → {after_s}", "{field}: {before_s} → {after_s}"),
     "change.rule_changed": Message("{field}: {before} → {after}", "{field}: {before} → {after}"),
     "change.schema_changed": Message(
-        "Seit {at} {columns|Spalte|Spalten} (Fassung {version}).",
+        "Seit {at} {columns|Spalte|Spalten} (Schemaversion {version}).",
         "Since {at} {columns|column|columns} (version {version}).",
     ),
     "change.chunks_quarantined": Message(
@@ -352,7 +353,7 @@ CATALOGUE: Mapping[str, Message] = {
     "label.period_utc": Message("Zeitraum (UTC)", "Period (UTC)"),
     "label.period_local": Message("Zeitraum (Europe/Berlin)", "Period (Europe/Berlin)"),
     "label.as_of": Message("Stand", "As of"),
-    "as_of": Message("Eintrag {seq} des Hauptbuchs vom {at}", "ledger entry {seq} of {at}"),
+    "as_of": Message("Eintrag {seq} der Protokollkette vom {at}", "ledger entry {seq} of {at}"),
     "label.tool": Message("Programmversion", "Tool version"),
     "tool": Message("{tool}; Bericht geschrieben von {writer}", "{tool}; report written by {writer}"),
     "label.config": Message("Prüfsumme der Konfiguration", "Configuration hash"),
@@ -363,13 +364,13 @@ CATALOGUE: Mapping[str, Message] = {
     "label.store": Message("Speicherort des Archivs", "Where the archive is"),
     "text.personal": Message(
         "Dieser Bericht enthält keine personenbezogenen Daten aus den Beständen: nur Zahlen, Zeiten, Namen von Tabellen"
-        " und Objekten. Grundlage ist allein das Hauptbuch; die Quellen wurden für ihn nicht befragt.",
+        " und Objekten. Grundlage ist allein die Protokollkette, das signierte Löschprotokoll des Archivs; die Quellen wurden für ihn nicht befragt.",
         "This report holds no personal data of the datasets: only counts, times, names of tables and objects. It rests"
         " on the ledger alone; the sources were not asked for it.",
     ),
     "text.operations": Message(
         "Verlagerung heißt: Zeilen haben ihre Quelle verlassen, und das Archiv hält sie bis zum Ende seiner eigenen Frist."
-        " Löschung heißt: sie sind überall fort, bis auf die genannten Restkopien.",
+        " Löschung heißt: sie sind an allen Speicherorten gelöscht, bis auf die genannten Restkopien.",
         "Moved means: rows have left their source, and the archive holds them until the end of a period of its own."
         " Deleted means: they are gone everywhere but for the residual copies named.",
     ),
@@ -379,21 +380,21 @@ CATALOGUE: Mapping[str, Message] = {
     "label.place": Message("Ort der Quelle", "Where the source is"),
     "label.rule_source": Message("Löschregel der Quelle", "Rule for the source"),
     "label.rule_archive": Message("Löschregel des Archivs", "Rule for the archive"),
-    "rule.source": Message("Zeit in {column} + {period}", "time in {column} + {period}"),
+    "rule.source": Message("{period} ab Entstehung des Datensatzes ({column})", "time in {column} + {period}"),
     "rule.source.loki": Message(
-        "Zeit der Zeile + {period}; es löscht Lokis Compactor, in einem Verzeichnis ohne Loki archiver",
-        "time of the line + {period}; Loki's compactor deletes, in a directory without a Loki archiver",
+        "{period} ab Entstehung der Zeile. Die Löschung übernimmt der Compactor von Loki; in Verzeichnissen ohne laufendes Loki archiver.",
+        "time of the line + {period}. Loki's compactor deletes; in a directory without a running Loki, archiver does.",
     ),
     "rule.source.files": Message(
-        "Zeit der Zeile + {period}; archiver löscht die Chunk-Dateien",
-        "time of the line + {period}; archiver deletes the chunk files",
+        "{period} ab Entstehung der Zeile. Die Chunk-Dateien löscht archiver.",
+        "time of the line + {period}. archiver deletes the chunk files.",
     ),
-    "rule.archive": Message("Ende des Zeitfensters + {period}", "end of the window + {period}"),
+    "rule.archive": Message("{period} ab Ende des Speichertages", "end of the window + {period}"),
     "label.purpose": Message("Zweck", "Purpose"),
     "label.legal_basis": Message("Rechtsgrundlage", "Legal basis"),
     "label.deletion_class": Message("Löschklasse", "Deletion class"),
     "label.subject_columns": Message("Spalten, die eine Person benennen", "Columns that name a person"),
-    "label.policies": Message("Behandlung vor dem Schreiben", "Treatment before writing"),
+    "label.policies": Message("Datenminimierung vor der Archivierung", "Treatment before writing"),
     "section.figures": Message("In diesem Zeitraum", "In this period"),
     "label.archived": Message("Archiviert", "Archived"),
     "archived": Message(
@@ -405,21 +406,23 @@ CATALOGUE: Mapping[str, Message] = {
     "label.deleted": Message("Gelöscht (Archiv)", "Deleted (archive)"),
     "rows": Message("{rows|Zeile|Zeilen}", "{rows|row|rows}"),
     "deleted": Message(
-        "{rows|Zeile|Zeilen}, {objects|Objekt|Objekte} mit {versions|Fassung|Fassungen}",
+        "{rows|Zeile|Zeilen}, {objects|Objekt|Objekte} mit {versions|Objektversion|Objektversionen}",
         "{rows|row|rows}, {objects|object|objects} with {versions|version|versions}",
     ),
-    "label.left": Message("Stehen geblieben", "Left in place"),
+    "label.left": Message("Nicht gelöscht (mit Grund)", "Left in place"),
     "left.one": Message("{rows|Zeile|Zeilen}: {reason}", "{rows|row|rows}: {reason}"),
     "label.held": Message("Im Archiv am Ende", "In the archive at the end"),
-    "label.verified": Message("Jedes Objekt zurückgelesen seit", "Every object read back since"),
+    "label.verified": Message("Letzte vollständige Rückleseprüfung", "Every object read back since"),
     "unverified": Message("{objects|Objekt|Objekte} noch nie", "{objects|object|objects} never yet"),
     "label.next_due": Message("Nächste Löschung im Archiv fällig", "Next deletion due in the archive"),
     "label.odd": Message("Besonderheiten", "Out of the ordinary"),
     "odd.changed": Message(
-        "{rows|Zeile wurde|Zeilen wurden} in der Quelle geändert, beide Fassungen sind archiviert",
+        "{rows|Zeile wurde|Zeilen wurden} in der Quelle geändert, beide Versionen sind archiviert",
         "{rows|row was|rows were} changed in the source, both versions are archived",
     ),
-    "odd.late": Message("{rows|Zeile kam|Zeilen kamen} später dazu", "{rows|row came|rows came} late"),
+    "odd.late": Message(
+        "{rows|Datensatz ist|Datensätze sind} nachträglich eingegangen", "{rows|row came|rows came} late"
+    ),
     "odd.missing": Message(
         "{rows|Zeile fehlte|Zeilen fehlten} in der Quelle", "{rows|row was|rows were} missing in the source"
     ),
@@ -495,7 +498,7 @@ CATALOGUE: Mapping[str, Message] = {
         "nach einem abgebrochenen Lauf durch Vergleich festgestellt", "found by comparison after a run that had died"
     ),
     "method.all_versions": Message(
-        "Objekt mit allen Fassungen gelöscht, dann danach gesucht",
+        "Objekt mit allen Objektversionen gelöscht, dann danach gesucht",
         "object deleted with all its versions, then looked for",
     ),
     "method.unnamed_objects": Message(
@@ -524,7 +527,7 @@ CATALOGUE: Mapping[str, Message] = {
     ),
     "section.residuals": Message("Restkopien", "Residual copies"),
     "text.residuals": Message(
-        "Nach der letzten Löschung des Zeitraums kann noch etwas stehen in:",
+        "Restkopien und spätestes Löschdatum:",
         "After the last deletion of the period something can still be in:",
     ),
     "text.residuals.nowhere": Message(
@@ -535,25 +538,24 @@ CATALOGUE: Mapping[str, Message] = {
         "Gelöscht wurde nichts. Wie lange Sicherungen etwas behielten, sagt die Konfiguration.",
         "Nothing was deleted. How long backups would keep anything is in the configuration.",
     ),
-    "residual.archive": Message("dem Archiv selbst (nach Verlagerung)", "the archive itself (after moving)"),
+    "residual.archive": Message("Archiv (nach Verlagerung)", "the archive itself (after moving)"),
     "residual.loki": Message(
         "Loki selbst: nach Ablauf der Frist noch für die Verzögerung des Compactors",
         "Loki itself: after its period for the delay of its compactor",
     ),
     "residual.loki.delay": Message("siehe „Monitoring“: {delay}", "see “Monitoring”: {delay}"),
     "residual.unknown": Message("Ende nicht bekannt", "end not known"),
-    "residual.lock": Message("dem Speicher (Object Lock)", "the store (Object Lock)"),
     "column.copy": Message("Kopie", "Copy"),
     "column.until": Message("Längstens bis", "At the latest until"),
     "section.schema": Message("Spalten", "Columns"),
-    "column.version": Message("Fassung", "Version"),
+    "column.version": Message("Schemaversion", "Version"),
     "column.since": Message("Seit", "Since"),
     "column.columns": Message("Spalten", "Columns"),
     "column.schema_change": Message("Änderung", "Change"),
     "schema.added": Message("neu: {names}", "added: {names}"),
     "schema.dropped": Message("entfallen: {names}", "dropped: {names}"),
     "schema.retyped": Message("anderer Typ: {names}", "retyped: {names}"),
-    "schema.first": Message("erste Fassung", "first version"),
+    "schema.first": Message("erste Schemaversion", "first version"),
     "schema.accepted": Message("von einer Person bestätigt", "a person agreed"),
     "section.chunks": Message("Loki-Chunks", "Loki chunks"),
     "label.chunks": Message("Archiviert", "Archived"),
@@ -572,14 +574,14 @@ CATALOGUE: Mapping[str, Message] = {
     "text.rewrites": Message(
         "Mehrere Objekte eines Zeitfensters wurden durch weniger ersetzt. Die neuen wurden zurückgelesen und Zeile für Zeile"
         " mit den alten verglichen, bevor sie galten; keine Zeile kam dazu, keine ging, und keine Frist beginnt neu. Die"
-        " alten Objekte werden danach mit allen Fassungen entfernt. Prüfsummen der alten stehen in der JSON-Fassung.",
+        " alten Objekte werden danach mit allen Objektversionen entfernt. Prüfsummen der alten stehen in der JSON-Fassung.",
         "Several objects of a window were replaced by fewer. The new ones were read back and compared with the old row by"
         " row before they counted; no row was added, none went, and no period begins anew. The old objects are removed"
         " afterwards with all their versions. The hashes of the old are in the JSON file.",
     ),
     "label.parts_removed": Message("Ersetzte Objekte entfernt", "Replaced objects removed"),
     "parts": Message(
-        "{objects|Objekt|Objekte}, {size}, mit {versions|Fassung|Fassungen}",
+        "{objects|Objekt|Objekte}, {size}, mit {versions|Objektversion|Objektversionen}",
         "{objects|object|objects}, {size}, with {versions|version|versions}",
     ),
     "label.parts_waiting": Message("Ersetzt und noch nicht entfernt", "Replaced and not yet removed"),
@@ -592,7 +594,7 @@ CATALOGUE: Mapping[str, Message] = {
     "section.files": Message("Gelöschte Chunk-Dateien", "Deleted chunk files"),
     "text.files": Message(
         "Die Dateien lagen in einem Verzeichnis, das kein Loki liest. Vor jeder Löschung wurde jede Zeile jedes Chunks mit"
-        " den zurückgelesenen Objekten des Archivs verglichen, danach wurde nachgesehen, was fort ist. Welche Chunks es"
+        " den zurückgelesenen Objekten des Archivs verglichen, danach wurde nachgesehen, was gelöscht ist. Welche Chunks es"
         " waren, nennt das angegebene Objekt. Gezählt werden Chunks; ihre Zeilen stehen weiter im Archiv, bis zum Ende von dessen Frist (Verlagerung).",
         "The files lay in a directory that no Loki reads. Before each deletion every line of every chunk was compared"
         " with the archive's objects, read back for that; afterwards it was looked which are gone. The object given"
@@ -623,7 +625,7 @@ CATALOGUE: Mapping[str, Message] = {
         "{chunks|chunk|chunks}: the run that announced it died before",
     ),
     # ── The rest ──
-    "section.holds": Message("Aussetzungen", "Holds"),
+    "section.holds": Message("Aussetzung der Löschung (Art. 17 Abs. 3, Art. 18 DSGVO)", "Holds"),
     "section.holds.none": Message(
         "In diesem Zeitraum war keine Löschung ausgesetzt.", "No deletion was on hold in this period."
     ),
@@ -648,12 +650,12 @@ CATALOGUE: Mapping[str, Message] = {
     "step.skipped": Message("{step}: übersprungen", "{step}: skipped"),
     "exit.0": Message("erledigt und nachgewiesen", "done and proven"),
     "exit.1": Message("unerwartet", "unexpected"),
-    "exit.2": Message("Konfiguration; nichts wurde angerührt", "configuration; nothing was touched"),
+    "exit.2": Message("Konfiguration; keine Änderung vorgenommen", "configuration; nothing was touched"),
     "exit.3": Message("teilweise; was fehlt, ist benannt", "partial; what failed is named"),
     "exit.4": Message(
-        "Widerspruch oder Verletzung; eine Person muss nachsehen", "contradiction or breach; a person must look"
+        "Widerspruch oder Verstoß; eine Person muss nachsehen", "contradiction or breach; a person must look"
     ),
-    "exit.5": Message("ein anderer Lauf war am Werk", "another run was at work"),
+    "exit.5": Message("ein anderer Lauf war aktiv", "another run was at work"),
     "exit.6": Message("eine Schutzprüfung hat eine Löschung abgelehnt", "a guard refused a deletion"),
     "exit.75": Message("vorübergehend", "temporary"),
     "exit.130": Message("unterbrochen", "interrupted"),
@@ -674,24 +676,26 @@ CATALOGUE: Mapping[str, Message] = {
     "column.in_force": Message("In Kraft", "In force"),
     "column.observed": Message("Beobachtet", "Observed"),
     "finding.ok": Message("eingehalten", "ok"),
-    "finding.breach": Message("verletzt", "breach"),
-    "finding.cannot_tell": Message("nicht feststellbar", "cannot tell"),
+    "finding.breach": Message("Verstoß", "breach"),
+    "finding.cannot_tell": Message("nicht prüfbar", "cannot tell"),
     "section.litter": Message("Aufgeräumte Objekte", "Litter"),
     "text.litter": Message(
         "Objekte, die kein Eintrag nennt, sind keine Daten, können aber personenbezogene Daten enthalten und werden entfernt.",
         "Objects that no entry names are no data, but may hold personal data, and are removed.",
     ),
     "column.objects": Message("Objekte", "Objects"),
-    "section.chain": Message("Hauptbuch und Nachprüfung", "Ledger, and how to check it"),
-    "label.head": Message("Kopf des Hauptbuchs", "Head of the ledger"),
+    "section.chain": Message(
+        "Protokollkette (signiertes Löschprotokoll) und Nachprüfung", "Ledger, and how to check it"
+    ),
+    "label.head": Message("Kopf der Protokollkette", "Head of the ledger"),
     "label.head_hash": Message("SHA-256 des Eintrags", "SHA-256 of the entry"),
     "label.signature": Message("Signatur (Ed25519)", "Signature (Ed25519)"),
     "label.public_key": Message("Öffentlicher Schlüssel", "Public key"),
-    "label.anchor": Message("Anker", "Anchor"),
+    "label.anchor": Message("Externer Prüfanker", "Anchor"),
     "label.archive_id": Message("Archiv", "Archive"),
     "label.entries": Message("Einträge im Zeitraum", "Entries in the period"),
     "text.check": Message(
-        "Wer prüfen will, ohne jemandem zu vertrauen, braucht eine Kopie des Archivs und diesen Schlüssel aus anderer Hand, kein Netz und kein Passwort:",
+        "Für eine unabhängige Prüfung genügen eine Kopie des Archivs und der auf anderem Weg erhaltene öffentliche Schlüssel; Netz und Passwort braucht sie nicht:",
         "Whoever wants to check without trusting anybody needs a copy of the archive and this key from another hand, no network and no password:",
     ),
     "text.check.head": Message(
@@ -707,89 +711,10 @@ CATALOGUE: Mapping[str, Message] = {
     "column.json": Message("Feld der JSON-Fassung", "Field of the JSON file"),
     "column.state": Message("Zustand", "State"),
     # ── Reasons that the program writes ──
-    "reason.no_key": Message("kein Schlüssel unterscheidet die Zeilen", "nothing tells one row from another (no key)"),
-    "reason.not_archived": Message("nicht archiviert", "not archived"),
-    "reason.not_verified": Message("seit der Archivierung nicht zurückgelesen", "not verified since it was archived"),
-    "reason.late": Message("nicht archiviert: kam später dazu", "not archived: came late"),
-    "reason.differs": Message(
-        "weicht vom Archiv ab: seit der Archivierung geändert", "differs from what is archived: changed since"
-    ),
-    "reason.duplicate": Message("mehrere Zeilen haben den Schlüssel", "more than one row has the key"),
-    "reason.meanwhile": Message("inzwischen von einem anderen Lauf geändert", "changed by another run meanwhile"),
-    "reason.purge_open": Message(
-        "eine Löschung in der Quelle ist noch nicht abgerechnet", "a purge of its source is not accounted for yet"
-    ),
-    "reason.in_source": Message("Zeilen davon sind noch in der Quelle", "rows of it are still in the source"),
-    "reason.hold": Message("Löschung ausgesetzt ({reference})", "on hold ({reference})"),
-    "reason.subject": Message("Löschung für eine Person ausgesetzt", "on hold for a person"),
-    "reason.person_unnamed": Message(
-        "Löschung für eine Person ausgesetzt, und keine Spalte nennt Personen",
-        "a hold on a person covers it, and nothing says where persons are named",
-    ),
-    "reason.differs_policies": Message(
-        "weicht vom Archiv ab: seit der Archivierung geändert, oder archiviert unter Regeln, die weniger festhielten von {columns}",
-        "differs from what is archived: changed since, or archived under column policies that held less of {columns}",
-    ),
-    "reason.since_purge": Message("seit der Löschung dazugekommen oder geändert", "came or changed since the purge"),
-    "reason.since_purged": Message("seit der Löschung in der Quelle dazugekommen", "came since they were purged"),
-    "reason.since_expired": Message("seit der Löschung im Archiv dazugekommen", "came since they were expired"),
-    "reason.guard": Message("nicht gelöscht: eine Schutzprüfung hat abgelehnt", "not deleted: a guard refused"),
-    "reason.failed": Message("nicht gelöscht: der Schritt ist fehlgeschlagen", "not deleted: the step failed"),
-    "reason.skipped": Message("nicht gelöscht: {why}", "not deleted: {why}"),
-    "waits.due": Message("an der Reihe", "due"),
-    "waits.written": Message("wird noch geschrieben", "still being written"),
-    "waits.deletion": Message("ein Löschverlangen an Loki steht aus", "deletion request pending"),
-    "waits.not_asked": Message("außerhalb der verlangten Grenzen", "outside of the bounds asked for"),
-    "waits.too_large": Message("größer als chunk_size_bytes_max", "larger than chunk_size_bytes_max"),
-    "skip.stopped": Message("der Lauf wurde angehalten", "the run was asked to stop"),
-    "skip.no_dataset": Message(
-        "kein Datenbestand ist eingeschaltet und kein Loki-Speicher genannt",
-        "no dataset is enabled and no Loki store is set",
-    ),
-    "skip.no_source_period": Message(
-        "kein Datenbestand hat eine Frist in seiner Quelle", "no dataset has a retention in its source"
-    ),
-    "skip.no_archive_period": Message(
-        "kein Datenbestand hat eine Frist im Archiv", "no dataset has a retention in the archive"
-    ),
-    "skip.not_executed": Message("ohne --execute wird nichts gelöscht", "nothing is deleted without --execute"),
-    "skip.nothing_named": Message("keine Einstellung nennt etwas zu Prüfendes", "no setting names anything to look at"),
-    "skip.no_report": Message("nightly.report ist ausgeschaltet", "nightly.report is false"),
-    "skip.needs": Message("braucht „{step}“, und das wurde nicht erledigt", "needs {step}, which was not done"),
-    "skip.status": Message("endete mit Status {status}", "ended with exit status {status}"),
-    "skip.unexpected": Message("unerwarteter Fehler {error}", "unexpected {error}"),
-    "guard.anchor": Message(
-        "der Anker war leer, also bürgt nichts dafür, dass das Hauptbuch vollständig war",
-        "the anchor was found empty, so nothing says that the ledger was whole",
-    ),
-    "guard.clocks": Message(
-        "die eigene Uhr sagt {local}, die {place} {told}", "the local clock says {local}, that {place} {told}"
-    ),
-    "guard.jumped": Message(
-        "die eigene Uhr sagt {local}, der letzte Eintrag ist aber von {told}: eine von beiden ist gesprungen",
-        "the local clock says {local}, but the last entry was written {told}: one of them jumped",
-    ),
-    "guard.pause": Message(
-        "{days} Tage lagen zwischen zwei Einträgen, höchstens {limit} dürfen es sein: entweder lief nichts, oder die Uhr ist vorgesprungen",
-        "{days} days passed between two entries, at most {limit} may: either nothing ran, or the clock jumped forward",
-    ),
-    "guard.share": Message(
-        "{dataset}: {share} % {unit} gingen auf einmal, höchstens {limit} % dürfen es",
-        "{dataset}: {share}% {unit} would go at once, at most {limit}% may",
-    ),
-    "guard.place.database": Message("der Datenbank", "of the database"),
-    "guard.place.store": Message("des Speichers", "of the store"),
-    "guard.place.anchor": Message("des Ankers", "of the anchor"),
-    "guard.unit.rows": Message("seiner Zeilen", "of its rows"),
-    "guard.unit.chunks": Message("seiner Chunks", "of its chunks"),
     "policy.keep": Message("unverändert", "kept as it is"),
     "policy.drop": Message("entfernt", "dropped"),
-    "policy.hmac": Message("durch schlüsselabhängige Prüfsumme ersetzt", "replaced by a keyed digest"),
+    "policy.hmac": Message("pseudonymisiert (HMAC-SHA-256)", "replaced by a keyed digest"),
     "policy.truncate_ip": Message("IP-Adresse gekürzt", "IP address shortened"),
-    "residual.recovery": Message("Supabase: Wiederherstellung auf einen Zeitpunkt", "Supabase point-in-time recovery"),
-    "residual.backups": Message("Supabase: tägliche Sicherungen ({plan})", "Supabase daily backups ({plan})"),
-    "measured.length": Message("{length}", "{length}"),
-    "measured.old": Message("{length} alt ({at})", "{length} old ({at})"),
     "stepname.export": Message("Archivieren", "export"),
     "stepname.verify": Message("Prüfen", "verify"),
     "stepname.purge": Message("Löschen in der Quelle", "purge"),
@@ -859,7 +784,7 @@ CATALOGUE: Mapping[str, Message] = {
     ),
     "check.store.check": Message("Objektspeicher: die Prüfung selbst", "Object store: the check itself"),
     "check.store.reachable": Message("Objektspeicher: Erreichbarkeit", "Object store: reachable"),
-    "check.store.versions": Message("Objektspeicher: alte Fassungen", "Object store: old versions"),
+    "check.store.versions": Message("Objektspeicher: alte Objektversionen", "Object store: old versions"),
     "check.store.lifecycle": Message(
         "Objektspeicher: Regeln, die von selbst löschen", "Object store: rules that delete by themselves"
     ),
@@ -887,7 +812,7 @@ CATALOGUE: Mapping[str, Message] = {
     "vvt.measures": Message(
         "Technische und organisatorische Maßnahmen (Art. 32)", "Technical and organisational measures (Art. 32)"
     ),
-    "vvt.responsible": Message("Verantwortliche", "Who is responsible"),
+    "vvt.responsible": Message("Verantwortlicher und Ansprechpartner", "Who is responsible"),
     "vvt.monitoring": Message("Monitoring (Metriken, Logs, Alarme)", "Monitoring (metrics, logs, alerts)"),
     "vvt.gaps": Message(
         "Nicht konfiguriert sind {gaps|Angabe|Angaben}; ohne sie ist das Verzeichnis nicht vollständig.",
@@ -895,7 +820,7 @@ CATALOGUE: Mapping[str, Message] = {
     ),
     "vvt.complete": Message("Alle Angaben sind konfiguriert.", "Every statement is configured."),
     "vvt.measure.integrity": Message(
-        "Verkettetes, signiertes Hauptbuch, dessen Kopf außerhalb des Archivs verankert ist: Änderung, Entfernung und Kürzung sind nachweisbar.",
+        "Protokollkette (signiertes Löschprotokoll), deren Kopf außerhalb des Archivs verankert ist: Änderung, Entfernung und Kürzung sind nachweisbar.",
         "A chained, signed ledger whose head is anchored outside of the archive: an alteration, removal or cut can be shown.",
     ),
     "vvt.measure.deletion": Message(
@@ -907,10 +832,12 @@ CATALOGUE: Mapping[str, Message] = {
         "Holds are looked up in each deleting transaction.",
     ),
     "vvt.measure.minimal": Message(
-        "Das Hauptbuch, die Logs und die Berichte enthalten keine personenbezogenen Daten; Personen erscheinen nur als schlüsselabhängige Prüfsumme.",
+        "Die Protokollkette, die Logs und die Berichte enthalten keine personenbezogenen Daten; Personen erscheinen nur als Pseudonym (HMAC-SHA-256).",
         "Ledger, logs and reports hold no personal data; a person appears only as a keyed digest.",
     ),
-    "vvt.measure.policies": Message("Behandlung vor dem Schreiben: {policies}", "Treatment before writing: {policies}"),
+    "vvt.measure.policies": Message(
+        "Datenminimierung vor der Archivierung: {policies}", "Treatment before writing: {policies}"
+    ),
     "vvt.measure.encryption": Message(
         "Verschlüsselung ruhender Daten im Objektspeicher: {mode}", "Encryption at rest in the object store: {mode}"
     ),

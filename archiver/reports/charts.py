@@ -7,7 +7,8 @@ from html import escape
 
 from archiver.reports.model import DayCount, Observation
 from archiver.reports.period import Period
-from archiver.reports.words import DAY_S, Words
+from archiver.reports.words import Words
+from archiver.words.language import DAY_S
 
 WIDTH, HEIGHT = 720, 210
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 30, 26

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from archiver.model import DatasetRules, StepOutcome, Verdict
+from archiver.model import Copy, DatasetRules, Failure, StepOutcome, Verdict
 from archiver.reports import charts
 from archiver.reports.assess import rows_overdue
 from archiver.reports.catalogue import CATALOGUE
@@ -26,7 +26,6 @@ from archiver.reports.document import (
     shortened,
 )
 from archiver.reports.facts import failed
-from archiver.reports.gathering import LOCK
 from archiver.reports.model import (
     Change,
     ChunkFacts,
@@ -148,23 +147,14 @@ def remark_note(remark: Remark, words: Words) -> Note:
     given = dict(remark.facts)
     if "check" in given:
         given["check"] = words.check(str(given["check"]))
-    if "reasons" in given:
-        given["reasons"] = "; ".join(words.reason(one) for one in str(given["reasons"]).split("; "))
-    fix = original(str(given.get("fix", "")), words)
-    given["fix"] = fix.text or words.t("none")
+    given["fix"] = given.get("fix") or words.t("none")
     return Note(
         level=remark.level,
         label=words.t(f"level.{remark.level}"),
         subject=remark.dataset or words.t("archive"),
         text=words.t(f"remark.{remark.code}", **given),
-        action=Cell(words.t(f"action.{remark.code}", **given), english=fix.english),
+        action=Cell(words.t(f"action.{remark.code}", **given)),
     )
-
-
-def original(text: str, words: Words) -> Cell:
-    """A text of the ledger in this language where its form is known, or else quoted as it is."""
-    told = words.told(text) if text else ""
-    return Cell(told) if told is not None else Cell(words.original(text), english=True)
 
 
 def _changes(report: Report, words: Words) -> Section:
@@ -209,8 +199,6 @@ def _change(change: Change, words: Words) -> str:
             given[name] = words.t(f"finding.{given[name]}")
         elif given.get(name) == "":
             given[name] = words.t("none")
-        elif change.code == "rule_changed":
-            given[name] = words.told(str(given[name])) or given[name]
     if "check" in given:
         given["check"] = words.check(str(given["check"]))
     return words.t(f"change.{change.code}", **given)
@@ -309,7 +297,7 @@ def treatments(rule: DatasetRules, words: Words) -> list[str]:
     """What is done to columns and lines before they are written."""
     pairs = [(one.column, str(one.action)) for one in rule.policies]
     pairs += [(name, action) for name, _, action in (one.partition("=") for one in rule.line_policies)]
-    return [f"{name}: {words.reason(action)}" for name, action in pairs]
+    return [f"{name}: {words.action(action)}" for name, action in pairs]
 
 
 def source_rule(rule: DatasetRules, words: Words, *, deletes_files: bool = False) -> str:
@@ -351,8 +339,7 @@ def _figures(report: Report, of: DatasetFacts, words: Words) -> tuple[Block, ...
         ("label.deleted", cells(
             words.t("deleted", rows=of.rows_deleted, objects=of.objects_deleted, versions=of.versions_deleted)
         )),
-        ("label.left", cells(*(words.t("left.one", rows=one.rows, reason=words.reason(one.reason)) for one in of.left))
-         or cells(words.t("none"))),
+        ("label.left", tuple(Cell(words.kept((one,))) for one in of.left) or cells(words.t("none"))),
         ("label.held", _amount(held.rows, held.windows, held.objects, held.size_bytes, words)
          + _span(held.oldest, held.newest, words)),
         ("label.verified", _verified(held, words)),
@@ -475,10 +462,10 @@ def _one_deletion(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
     due = [] if one.due_from is None else [words.day(one.due_from.date())]
     if one.due_until is not None and one.due_until != one.due_from:
         due.append(words.day(one.due_until.date()))
-    window = cells(one.slot or words.t("none"), tone="code")
+    window = cells(words.slot(one.slot) or words.t("none"), tone="code")
     if one.chunks is not None:
         bounds = (instant_of(text) for text in (one.oldest, one.newest))
-        days = dict.fromkeys(bound.date().isoformat() for bound in bounds if bound is not None)
+        days = dict.fromkeys(words.day(bound.date()) for bound in bounds if bound is not None)
         window = cells(*days, tone="code") or window
     return (
         cells(words.t(f"operation.{one.operation}")),
@@ -515,7 +502,7 @@ def _counts(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
 def _left(one: Deletion, words: Words) -> str:
     if one.rows_left is not None:
         return words.number(one.rows_left)
-    if any(copy.name == LOCK for copy in one.residuals):
+    if any(copy.copy.code == Copy.LOCK for copy in one.residuals):
         return words.t("left.locked", until="…" if one.kept_until is None else one.kept_until.date())
     return words.t("none")
 
@@ -564,12 +551,12 @@ def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
         is_chosen = len(known) == len(ends)
         until = cells(words.instant(max(known))) if is_chosen else (Cell(words.t("gap.not_configured"), "warn"),)
         rows.append((cells(words.t("residual.archive")), until))
-    rows += [(cells(words.told(one.name) or one.name), cells(_end(one.until, words))) for one in of.residuals]
+    rows += [(cells(words.statement(one.copy)), cells(_end(one.until, words))) for one in of.residuals]
     if of.objects_locked:
-        rows.append((cells(words.t("residual.lock")), cells(_end(of.locked_until, words))))
+        rows.append((cells(words.statement(Copy.LOCK())), cells(_end(of.locked_until, words))))
     if of.rule is not None and of.rule.source == "loki" and not _deletes_files(of):
         findings = report.facts.stack.findings if report.facts.stack else ()
-        delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), "")
+        delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), ())
         told = cells(words.t("residual.loki.delay", delay=delay)) if delay else (
             Cell(words.t("gap.not_recorded"), "warn"),
         )  # fmt: skip
@@ -656,7 +643,7 @@ def _rewrites(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
 def _rewrite(one: Rewrite, words: Words) -> tuple[tuple[Cell, ...], ...]:
     return (
         cells(words.moment(one.at)),
-        cells(one.slot, tone="code"),
+        cells(words.slot(one.slot), tone="code"),
         cells(words.number(one.rows)),
         cells(words.number(len(one.replaced)), words.size(sum(proof.size_bytes for proof in one.replaced))),
         (
@@ -683,8 +670,7 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
         ("label.chunks", cells(archived)),
         (
             "label.waiting",
-            cells(*(f"{words.number(count)}: {words.reason(reason)}" for reason, count in chunks.waiting.items()))
-            or nothing,
+            cells(*(f"{words.number(one.chunks)}: {words.statement(one.reason)}" for one in chunks.waiting)) or nothing,
         ),
         (
             "label.lost",
@@ -699,7 +685,7 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
             "label.scrubbed",
             cells(
                 *(
-                    words.t("scrubbed", pattern=one.pattern, lines=one.lines, action=words.reason(one.action))
+                    words.t("scrubbed", pattern=one.pattern, lines=one.lines, action=words.action(one.action))
                     for one in chunks.scrubbed
                 )
             )
@@ -710,7 +696,8 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
     blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
     if chunks.quarantined:
         rows: Rows = [
-            (cells(one.chunk, one.sha256, tone="code"), (original(one.reason, words),)) for one in chunks.quarantined
+            (cells(one.chunk, one.sha256, tone="code"), cells(words.statement(one.reason)))
+            for one in chunks.quarantined
         ]
         shown, hidden = shortened(rows)
         columns = (Column(words.t("column.chunk"), 3), Column(words.t("column.reason"), 3))
@@ -879,8 +866,9 @@ def _run(run: RunFacts, words: Words) -> tuple[tuple[Cell, ...], ...]:
             told.append(Cell(words.t("step.failed", step=words.step(step.step), status=str(step.exit_status))))
         elif step.outcome is StepOutcome.SKIPPED:
             told.append(Cell(words.t("step.skipped", step=words.step(step.step)), "muted"))
-        if step.outcome is not StepOutcome.DONE and step.reason:
-            told.append(original(step.reason, words))
+        # That it failed with this status stands there already.
+        if step.outcome is not StepOutcome.DONE and step.reason is not None and step.reason.code != Failure.STATUS:
+            told.append(Cell(words.statement(step.reason)))
     return (
         cells(words.moment(run.started_at), run.command),
         cells(str(run.exit_status), words.t(meaning) if meaning in CATALOGUE else ""),
@@ -905,10 +893,10 @@ def _stack(report: Report, words: Words) -> Section:
     rows: Rows = [
         (
             cells(words.t(f"finding.{one.verdict}"), tone=TONES[one.verdict]),
-            (Cell(words.check(one.check)), Cell(one.subject, "muted", english=True)),
+            (Cell(words.check(one.check)), Cell(one.subject, "muted")),
             *(
-                (original(text, words) if text else Cell(words.t("none")),)
-                for text in (one.promised, one.configured, one.in_force, one.observed)
+                (Cell(words.statements(said) or words.t("none")),)
+                for said in (one.promised, one.configured, one.in_force, one.observed)
             ),
         )
         for one in sorted(stack.findings, key=lambda one: order.index(one.verdict))

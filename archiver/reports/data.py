@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 from archiver.model import DatasetRules, RulesStated
 from archiver.reports.model import Deletion, Report
 from archiver.reports.period import LOCAL_ZONE
+from archiver.words import english, english_list
 
 SCHEMA_FILE = "report.schema.json"
 
@@ -145,7 +146,7 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
         "size_bytes": one.size_bytes or "",
         "difference_reasons": "; ".join(
             [
-                *(f"{kept.rows} {kept.reason}" for kept in one.differences),
+                *(f"{kept.rows} {english(kept.reason)}" for kept in one.differences),
                 *([f"{files.kept} chunks {WHY_KEPT[files.why_kept]}"] if files is not None and files.kept else []),
             ]
         ),
@@ -153,7 +154,7 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
         "deleted_at": _when(one.deleted_at),
         "method": one.method,
         "executed_by": f"{one.tool}, run {one.run}",
-        "confirmed": "; ".join(one.confirmed),
+        "confirmed": english_list(one.confirmed),
         "plan_sha256": one.plan_sha256,
         "entry_seq": one.entry_seq,
         "entry_sha256": one.entry_sha256,
@@ -168,7 +169,9 @@ def _line(report: Report, one: Deletion) -> dict[str, Any]:
         "negative_check_at": _when(one.checked_at if files is not None else seen.at if seen else None) or NOT_RECORDED,
         "negative_check_rows_overdue": "" if seen is None else seen.rows_overdue,
         "observed_oldest": "" if seen is None else seen.oldest or "",
-        "residual_copies": "; ".join(f"{copy.name} until {_when(copy.until) or 'unknown'}" for copy in one.residuals)
+        "residual_copies": "; ".join(
+            f"{english(copy.copy)} until {_when(copy.until) or 'unknown'}" for copy in one.residuals
+        )
         or ("none" if report.facts.rules is not None and report.facts.rules.residuals else "not configured"),
         "archive_due_at": _when(one.archive_due_at),
         "kept_until": _when(one.kept_until),

@@ -3,21 +3,14 @@
 Only entries written before the period's end are looked at: a report on a month that is over stays the same for ever.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from archiver import layout
-from archiver.holdings import DatasetHoldings, Holdings, fold
-from archiver.ledger import SignedEntry
-from archiver.model import (
-    DATED_MAX,
-    DatasetRules,
-    RowsKept,
-    RulesStated,
-    ScrubCount,
-    StepOutcome,
-)
+from archiver.ledger.entries import SignedEntry
+from archiver.ledger.fold import fold
+from archiver.ledger.holdings import DatasetHoldings, Holdings
+from archiver.model import DATED_MAX, DatasetRules, RulesStated, ScrubCount, StepOutcome, rows_kept
 from archiver.reports.gathering import (
     Collector,
     Sums,
@@ -134,7 +127,7 @@ def _dataset(of: Collector, holdings: Holdings, name: str) -> DatasetFacts:
         objects_deleted=sum(len(one.proofs) for one in deleted),
         versions_deleted=sums.versions_deleted,
         deletions=tuple(sums.deletions),
-        left=tuple(RowsKept(reason=reason, rows=rows) for reason, rows in sorted(sums.left.items()) if rows),
+        left=rows_kept(sums.left),
         rows_overdue_known=_overdue_known(held, rule, of.period.until),
         purges_open=sum(share.rows for intent in held.open_purges.values() for share in intent.slots),
         expiries_open=len(held.expiring),
@@ -209,9 +202,6 @@ def _chunk_facts(sums: Sums, held: DatasetHoldings) -> ChunkFacts | None:
     )
     if not any(is_known):
         return None
-    waiting: Counter[str] = Counter()
-    for share in chunks.waiting.reasons if chunks.waiting else ():
-        waiting[share.reason] += share.chunks
     return ChunkFacts(
         chunks_archived=sums.chunks["chunks_archived"],
         size_bytes=sums.chunks["size_bytes"],
@@ -223,7 +213,7 @@ def _chunk_facts(sums: Sums, held: DatasetHoldings) -> ChunkFacts | None:
             ScrubCount(pattern=pattern, action=action, lines=lines)
             for (pattern, action), lines in sorted(sums.scrubbed.items())
         ),
-        waiting=dict(sorted(waiting.items())),
+        waiting=chunks.waiting.reasons if chunks.waiting else (),
         losses=tuple(sums.losses),
         superseded=sums.chunks["superseded"],
         quarantined_in_period=sums.chunks["quarantined_in_period"],

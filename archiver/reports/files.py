@@ -8,13 +8,16 @@ from archiver.reports.data import csv_bytes, json_bytes
 from archiver.reports.html import html
 from archiver.reports.model import Report
 from archiver.reports.pdf import Attachment, pdf
-from archiver.reports.words import Language, Words
+from archiver.reports.words import Words
+from archiver.words import LanguageCode
 
 Format = Literal["html", "pdf", "json", "csv"]
 PREFIX = "archiver-report"
 
 
-def rendered(report: Report, languages: Sequence[Language], formats: Sequence[Format]) -> Iterator[tuple[str, bytes]]:
+def rendered(
+    report: Report, languages: Sequence[LanguageCode], formats: Sequence[Format]
+) -> Iterator[tuple[str, bytes]]:
     """Each file's name and bytes. Data are written once; what a person reads, once for each language.
 
     Raises:

@@ -10,11 +10,12 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from archiver import layout
-from archiver.holdings import HeldSegment, Holdings, SlotHoldings
-from archiver.ledger import SignedEntry
+from archiver.ledger.entries import SignedEntry
+from archiver.ledger.holdings import HeldSegment, Holdings, SlotHoldings
 from archiver.model import (
     DATED_MAX,
     EPOCH,
+    OF_DATABASE,
     AnchorAdopted,
     ChunkQuarantined,
     ChunksArchived,
@@ -22,6 +23,7 @@ from archiver.model import (
     ChunksDeletionIntended,
     ChunksGone,
     Compacted,
+    Copy,
     Dataset,
     DatasetRules,
     Entry,
@@ -41,12 +43,12 @@ from archiver.model import (
     SchemaChanged,
     Segment,
     StackChecked,
+    Statement,
     Swept,
     Verified,
+    is_hold,
 )
 from archiver.reports.model import (
-    DAILY_BACKUPS,
-    RECOVERY,
     ChunkFiles,
     ChunkLoss,
     Deletion,
@@ -61,9 +63,7 @@ from archiver.reports.model import (
 )
 from archiver.reports.nights import NIGHTLY
 from archiver.reports.period import Period, instant_of
-from archiver.retention import ON_HOLD, archive_due_at
-
-LOCK = "object lock"
+from archiver.retention import archive_due_at
 
 SUBJECT_DIGITS = 12
 
@@ -76,7 +76,7 @@ class Sums:
     segments: list[Segment] = field(default_factory=list)
     exported: Counter[str] = field(default_factory=Counter)
     deletions: list[Deletion] = field(default_factory=list)
-    left: Counter[str] = field(default_factory=Counter)
+    left: Counter[Statement] = field(default_factory=Counter)
     versions_deleted: int = 0
     observations: list[Observation] = field(default_factory=list)
     schema_changes: list[SchemaChange] = field(default_factory=list)
@@ -355,7 +355,7 @@ def rewrites_of(sums: Sums) -> tuple[Rewrite, ...]:
 def _locked(event: Expired) -> tuple[Residual, ...]:
     if event.kept_until is None:
         return ()
-    return (Residual(name=LOCK, until=lock_end(event.kept_until)),)
+    return (Residual(copy=Copy.LOCK(), until=lock_end(event.kept_until)),)
 
 
 def lock_end(until: datetime | None) -> datetime | None:
@@ -635,7 +635,7 @@ def _order(text: str) -> str:
 
 def rows_on_hold(kept: Sequence[RowsKept]) -> int:
     """Of rows that stayed, those that a hold keeps."""
-    return sum(one.rows for one in kept if one.reason.startswith(ON_HOLD))
+    return sum(one.rows for one in kept if is_hold(one.reason))
 
 
 def later(start: datetime, period: timedelta) -> datetime | None:
@@ -651,21 +651,16 @@ def _source_place(rule: DatasetRules | None) -> str:
 
 
 def residuals_of(rules: RulesStated | None, rule: DatasetRules | None, deleted_at: datetime) -> tuple[Residual, ...]:
-    """Configured copies, ``name=days``, with the last day on which each can still hold what was deleted.
+    """Configured copies with the last day on which each can still hold what was deleted.
 
     Args:
         rule: Of the dataset: logs were never in the database, and are in none of its backups.
     """
     found = []
     for one in rules.residuals if rules else ():
-        name, _, days = one.rpartition("=")
-        if rule is not None and rule.source == "loki" and name.startswith((DAILY_BACKUPS, RECOVERY)):
+        if rule is not None and rule.source == "loki" and one.copy.code in OF_DATABASE:
             continue
-        try:
-            until = later(deleted_at, timedelta(days=float(days)))
-        except (ValueError, OverflowError):
-            name, until = one, None
-        found.append(Residual(name=name, until=until))
+        found.append(Residual(copy=one.copy, until=later(deleted_at, timedelta(seconds=one.period_s))))
     return tuple(found)
 
 

@@ -3,9 +3,19 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
-from archiver.model import Column, DatasetRules, Finding, RowsKept, RulesStated, ScrubCount, StepResult
+from archiver.model import (
+    ChunkShare,
+    Column,
+    DatasetRules,
+    Finding,
+    RowsKept,
+    RulesStated,
+    ScrubCount,
+    Statement,
+    StepResult,
+)
 from archiver.reports.period import Period
 
 REPORT_FORMAT = 1
@@ -20,7 +30,7 @@ class Level(StrEnum):
     BROKEN = "broken"
 
 
-Fact = str | int | datetime | date
+Fact = str | int | datetime | date | tuple[Statement, ...] | None
 """What a sentence is filled with; each language writes it in its own way."""
 
 
@@ -83,16 +93,11 @@ class Proof:
     is_deep: bool
 
 
-DAILY_BACKUPS: Final = "Supabase daily backups"
-RECOVERY: Final = "Supabase point-in-time recovery"
-"""How the copies of the database are named, or begin, that its host makes."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residual:
     """A copy that outlives a deletion. ``until`` None: nobody says until when."""
 
-    name: str
+    copy: Statement
     until: datetime | None
 
 
@@ -155,7 +160,7 @@ class Deletion:
     rows_difference: int
     differences: tuple[RowsKept, ...]
     rows_on_hold: int
-    confirmed: tuple[str, ...]
+    confirmed: tuple[Statement, ...]
     method: Literal[
         "compared_in_transaction",
         "reconciled",
@@ -301,7 +306,7 @@ class Quarantined:
     key: str
     size_bytes: int
     sha256: str
-    reason: str
+    reason: Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +328,7 @@ class ChunkFacts:
     rows_duplicate: int
     rows_deleted: int
     scrubbed: tuple[ScrubCount, ...]
-    waiting: dict[str, int]
+    waiting: tuple[ChunkShare, ...]
     losses: tuple[ChunkLoss, ...]
     superseded: int
     quarantined_in_period: int

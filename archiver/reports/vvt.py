@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 
-from archiver.model import RulesStated
+from archiver.model import OF_DATABASE, DatasetRules, ResidualRule, RulesStated
 from archiver.reports.compose import archive_rule, configured, source_rule, treatments
 from archiver.reports.document import Block, Cell, Document, Facts, Paragraph, Section, cells
 from archiver.reports.html import html
 from archiver.reports.pdf import pdf
-from archiver.reports.words import Language, Words
+from archiver.reports.words import Words
+from archiver.words import LanguageCode
 
 PREFIX = "archiver-vvt"
 KNOWN_MEASURES = ("integrity", "deletion", "holds", "minimal")
@@ -68,7 +69,7 @@ class ProcessingRecord:
 
 
 def rendered(
-    record: ProcessingRecord, languages: tuple[Language, ...], formats: tuple[str, ...]
+    record: ProcessingRecord, languages: tuple[LanguageCode, ...], formats: tuple[str, ...]
 ) -> Iterator[tuple[str, bytes]]:
     """Each file's name and bytes; there is no CSV of it.
 
@@ -150,6 +151,7 @@ def _activities(record: ProcessingRecord, words: Words) -> Iterator[Section]:
             ("label.rule_source", cells(source_rule(rule, words))),
             ("label.rule_archive", archive_rule(rule, words)),
             ("label.deletion_class", configured(rule.deletion_class, words)),
+            ("section.residuals", _copies(record, rule, words)),
         )
         yield Section(
             f"activity-{rule.dataset}",
@@ -159,17 +161,20 @@ def _activities(record: ProcessingRecord, words: Words) -> Iterator[Section]:
 
 
 def _monitoring(record: ProcessingRecord, words: Words) -> Section:
-    copies = cells(*(_copy(one, words) for one in record.rules.residuals))
-    items = (
-        (words.t("vvt.deadlines"), cells(words.duration(record.rules.stack_retention_s))),
-        (words.t("section.residuals"), copies or configured("", words)),
-    )
+    items = ((words.t("vvt.deadlines"), cells(words.duration(record.rules.stack_retention_s))),)
     return Section("monitoring", words.t("vvt.monitoring"), (Facts(items),))
 
 
-def _copy(text: str, words: Words) -> str:
-    name, _, days = text.rpartition("=")
-    return f"{words.told(name) or name}: {words.duration(int(float(days) * 86_400))}"
+def _copies(record: ProcessingRecord, rule: DatasetRules, words: Words) -> tuple[Cell, ...]:
+    """Copies that outlive a deletion; logs were never in the database, and are in none of its backups."""
+    known = [one for one in record.rules.residuals if rule.source != "loki" or one.copy.code not in OF_DATABASE]
+    if known:
+        return cells(*(_copy(one, words) for one in known))
+    return cells(words.t("none")) if record.rules.residuals else configured("", words)
+
+
+def _copy(rule: ResidualRule, words: Words) -> str:
+    return f"{words.statement(rule.copy)}: {words.duration(rule.period_s)}"
 
 
 def _measures(record: ProcessingRecord, words: Words) -> Iterator[Block]:

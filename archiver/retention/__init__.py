@@ -16,16 +16,15 @@ from archiver.retention.export import (
     plan_export,
     same_state,
 )
-from archiver.retention.guard import ANCHOR_FOUND_EMPTY, Clocks, GuardRules, guard
-from archiver.retention.holds import holds_on
+from archiver.retention.guard import Clocks, guard
+from archiver.retention.holds import covers, holds_on, is_of_another_key, under_key
 from archiver.retention.policies import holds_less
 from archiver.retention.purge import Overdue, PurgePlan, PurgeSlot, due_windows, keep_reason, overdue, plan_purge
-from archiver.retention.reasons import ON_HOLD, Reason, Skip, Wait, differs, on_hold, still_there
+from archiver.retention.reasons import differs, on_hold, still_there
+from archiver.retention.settings import GuardSettings
 from archiver.retention.windows import window_at
 
 __all__ = [
-    "ANCHOR_FOUND_EMPTY",
-    "ON_HOLD",
     "Clocks",
     "CompactionPlan",
     "CompactionRules",
@@ -33,24 +32,23 @@ __all__ = [
     "ExpiryPlan",
     "ExpirySlot",
     "ExportPlan",
-    "GuardRules",
+    "GuardSettings",
     "LeftSlot",
     "Need",
     "Overdue",
     "PurgePlan",
     "PurgeSlot",
-    "Reason",
-    "Skip",
     "SlotMerge",
-    "Wait",
     "archive_due_at",
     "census_bounds",
+    "covers",
     "differs",
     "due_windows",
     "guard",
     "holds_less",
     "holds_on",
     "is_future",
+    "is_of_another_key",
     "keep_reason",
     "on_hold",
     "overdue",
@@ -60,5 +58,6 @@ __all__ = [
     "plan_purge",
     "same_state",
     "still_there",
+    "under_key",
     "window_at",
 ]

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
-from archiver.model import Dataset, HoldPlaced, Slot
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.model import Dataset, HoldPlaced, Reason, Slot, Statement
 from archiver.retention.expiry import archive_due_at
 from archiver.retention.export import LeftSlot
-from archiver.retention.reasons import Reason, on_hold
+from archiver.retention.reasons import on_hold
+from archiver.retention.settings import CompactSettings
+from archiver.section import PART_SIZE_BYTES
 
 PARTS_PER_MERGE_MAX = 64
 """So many files are read side by side."""
@@ -18,21 +20,14 @@ INSTANT_BYTES_MAX = 32 << 20
 without a usable time, and those whose time is a date."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompactionRules:
+class CompactionRules(CompactSettings):
     """When parts are merged.
 
     Attributes:
-        parts_min: So many small parts make it worth while. At least 2.
-        small_size_bytes_max: Larger parts are left as they are.
         merged_size_bytes_max: About the size of a part that a merge writes; so much is read for one.
-        after: A window must have ended this long ago: until then late rows still come.
     """
 
-    parts_min: int = 8
-    small_size_bytes_max: int = 32 << 20
-    merged_size_bytes_max: int = 256 << 20
-    after: timedelta = timedelta(days=2)
+    merged_size_bytes_max: int = PART_SIZE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +93,7 @@ def plan_compaction(
         keep = keep_reason(dataset, held, known, holds(known.slot), rules=rules, now=now)
         found = [] if keep else list(_merges(held, known, small, rules))
         if not keep and not found:
-            keep = "too few of its small parts are verified, have the same columns, and follow one another"
+            keep = Reason.FEW_PARTS()
         if keep:
             left.append(LeftSlot(slot=known.slot, rows=known.rows, reason=keep))
         merges += found
@@ -113,22 +108,22 @@ def keep_reason(
     *,
     rules: CompactionRules,
     now: datetime,
-) -> str:
-    """Why no part of a slot is touched; empty when they may be merged."""
+) -> Statement | None:
+    """Why no part of a slot is touched; None when they may be merged."""
     window = known.slot.window
     if window is not None and window.end > now - rules.after:
-        return "late rows may still come to it"
+        return Reason.LATE_POSSIBLE()
     if window is None and dataset.archive_retention is not None:
-        return "each of its parts has a period of its own"
+        return Reason.OWN_PERIODS()
     if holds:
         # Its rows would be the same, but whoever placed it may have noted down the objects and their digests.
         return on_hold(holds)
     if held.is_purging(known.slot):
-        return Reason.PURGE_OPEN
+        return Reason.PURGE_OPEN()
     due_at = archive_due_at(dataset, known)
     if due_at is not None and due_at <= now:
-        return "it is due to leave the archive"
-    return ""
+        return Reason.EXPIRY_DUE()
+    return None
 
 
 def _merges(

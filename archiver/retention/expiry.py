@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.holdings import DatasetHoldings, HeldSegment, SlotHoldings
-from archiver.model import Dataset, HoldPlaced, Slot
-from archiver.retention.reasons import Reason, on_hold
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.model import Dataset, HoldPlaced, Reason, Slot, Statement
+from archiver.retention.reasons import on_hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,14 +16,14 @@ class ExpirySlot:
     Attributes:
         due_at: When its retention ended.
         segments: All of its parts; of rows without a usable time those that are due.
-        keep: Why it stays all the same; empty when it may go.
+        keep: Why it stays all the same; None when it may go.
         subjects: Holds on persons, whose rows must be looked for before it goes.
     """
 
     slot: Slot
     due_at: datetime
     segments: tuple[HeldSegment, ...]
-    keep: str = ""
+    keep: Statement | None = None
     subjects: tuple[HoldPlaced, ...] = ()
 
     @property
@@ -53,7 +53,7 @@ class ExpiryPlan:
     @property
     def going(self) -> tuple[ExpirySlot, ...]:
         """The slots that nothing keeps."""
-        return tuple(slot for slot in self.slots if not slot.keep)
+        return tuple(slot for slot in self.slots if slot.keep is None)
 
     @property
     def rows_going(self) -> int:
@@ -125,14 +125,16 @@ def plan_expiry(
     return ExpiryPlan(dataset=dataset.name, slots=tuple(slots), rows_held=rows_held)
 
 
-def keep_reason(dataset: Dataset, known: SlotHoldings, holds: Sequence[HoldPlaced], *, is_purging: bool) -> str:
-    """Why a slot that is due stays in the archive; empty when it may go."""
+def keep_reason(
+    dataset: Dataset, known: SlotHoldings, holds: Sequence[HoldPlaced], *, is_purging: bool
+) -> Statement | None:
+    """Why a slot that is due stays in the archive; None when it may go."""
     whole = [hold for hold in holds if hold.subject is None]
     if whole:
         return on_hold(whole)
     if is_purging:
-        return Reason.PURGE_OPEN
+        return Reason.PURGE_OPEN()
     if dataset.source_retention is not None and known.state is not None and known.state.rows:
         # The archive is the only proof that they may be deleted there.
-        return Reason.IN_SOURCE
-    return ""
+        return Reason.IN_SOURCE()
+    return None

@@ -6,8 +6,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from archiver.errors import ConfigError
-from archiver.holdings import DatasetHoldings, SlotHoldings
-from archiver.model import DATED_MAX, DATED_MIN, Dataset, Slot, SourceState, TableSchema, Window
+from archiver.ledger.holdings import DatasetHoldings, SlotHoldings
+from archiver.model import (
+    DATED_MAX,
+    DATED_MIN,
+    Dataset,
+    Reason,
+    Slot,
+    SourceState,
+    Statement,
+    TableSchema,
+    Window,
+)
 from archiver.retention.policies import holds_less
 from archiver.retention.windows import window_at
 
@@ -41,7 +51,7 @@ class LeftSlot:
 
     slot: Slot
     rows: int
-    reason: str
+    reason: Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +130,11 @@ def plan_export(
     for slot in sorted(slots, key=lambda slot: slot.sort_key):
         state, known_slot = slots[slot], held.slots.get(slot)
         if not bounded and slot.window is not None and slot.window.start <= now < slot.window.end:
-            left.append(LeftSlot(slot=slot, rows=state.rows, reason="its window is still open"))
+            left.append(LeftSlot(slot=slot, rows=state.rows, reason=Reason.WINDOW_OPEN()))
         elif known_slot is not None and known_slot.is_expired and _is_over(dataset, slot, now):
-            left.append(LeftSlot(slot=slot, rows=state.rows, reason="the archive held it and has let it go for good"))
+            left.append(LeftSlot(slot=slot, rows=state.rows, reason=Reason.EXPIRED()))
         elif known_slot is not None and _is_settled(dataset, held, known_slot, state, schema):
-            left.append(LeftSlot(slot=slot, rows=state.rows, reason="unchanged since it was last compared"))
+            left.append(LeftSlot(slot=slot, rows=state.rows, reason=Reason.UNCHANGED()))
         else:
             need = Need.CHANGED
             if known_slot is None:

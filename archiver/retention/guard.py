@@ -1,11 +1,13 @@
 """The guard before every deletion: clocks that disagree, long pauses, and a large share at once."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Literal, TypeGuard
 
-ANCHOR_FOUND_EMPTY: Final = "the anchor was found empty, so nothing says that the ledger was whole"
+from archiver.model import Refusal, Statement
+from archiver.retention.settings import GuardSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,64 +21,61 @@ class Clocks:
     last_entry: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardRules:
-    """When a deletion is refused until a person says a word.
-
-    Attributes:
-        tolerance: By how much clocks may differ.
-        pause_max: After a longer pause between two entries the clock may have jumped.
-        share_max: The part of a dataset that may go at once, 0 to 1.
-        share_rows_min: Smaller deletions are never too large a share.
-    """
-
-    tolerance: timedelta = timedelta(minutes=5)
-    pause_max: timedelta = timedelta(days=3)
-    share_max: float = 0.5
-    share_rows_min: int = 1000
-
-
 def guard(
     clocks: Clocks,
     *,
-    rules: GuardRules,
+    rules: GuardSettings,
     pause: timedelta,
     anchor_adopted: bool,
     shares: Mapping[str, tuple[int, float]],
-    unit: str = "rows",
-) -> tuple[str, ...]:
+    unit: Literal["rows", "chunks"] = "rows",
+) -> tuple[Statement, ...]:
     """Why a deletion must be refused; empty when it need not.
 
     Args:
         pause: The longest time between two entries since the last deletion, as ``Holdings.pause``.
         anchor_adopted: The anchor was found empty, and nobody has confirmed a deletion since.
         shares: For each dataset the rows that would go, and which part of it they are.
-        unit: What is counted, where it is not rows.
+        unit: What is counted.
     """
-    reasons = []
-    others = (("database", clocks.database), ("store", clocks.store), ("anchor", clocks.anchor))
-    for name, told in others:
-        if told is not None and abs(told - clocks.local) > rules.tolerance:
-            reasons.append(f"the local clock says {_clock(clocks.local)}, the {name}'s {_clock(told)}")
+    reasons = [*_apart(clocks, rules)]
     if clocks.last_entry is not None:
-        if clocks.local < clocks.last_entry - rules.tolerance:
-            reasons.append(
-                f"the local clock says {_clock(clocks.local)}, but the last entry was written"
-                f" {_clock(clocks.last_entry)}: one of them jumped"
-            )
+        if clocks.local < clocks.last_entry - rules.clock_tolerance:
+            reasons.append(Refusal.JUMPED(local_clock=_second(clocks.local), entry_clock=_second(clocks.last_entry)))
         pause = max(pause, clocks.local - clocks.last_entry)
     if pause > rules.pause_max:
-        reasons.append(
-            f"{pause.days} days passed between two entries, at most {rules.pause_max.days} may: either nothing ran, or"
-            " the clock jumped forward"
-        )
+        reasons.append(Refusal.PAUSE(days=pause.days, days_max=rules.pause_max.days))
     if anchor_adopted:
-        reasons.append(ANCHOR_FOUND_EMPTY)
+        reasons.append(Refusal.ANCHOR_FOUND_EMPTY())
     for dataset, (rows, share) in sorted(shares.items()):
-        if rows >= rules.share_rows_min and share > rules.share_max:
-            reasons.append(f"{dataset}: {share:.0%} of its {unit} would go at once, at most {rules.share_max:.0%} may")
+        if share > rules.share_max and rows >= share_rows_min(share, rules):
+            code = Refusal.SHARE if unit == "rows" else Refusal.SHARE_OF_CHUNKS
+            reasons.append(code(dataset=dataset, percent=round(share * 100), percent_max=round(rules.share_max * 100)))
     return tuple(reasons)
 
 
-def _clock(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+def share_rows_min(share: float, rules: GuardSettings) -> int:
+    """From how many rows on a share above ``share_max`` is too large: fewer, the more of the dataset would go.
+
+    At ``share_max`` it is the setting; where all would go, a tenth of it, so that a table of some hundred rows is not
+    emptied unasked and one of a few dozen needs nobody every night.
+    """
+    beyond = (share - rules.share_max) / (1 - rules.share_max) if rules.share_max < 1 else 0.0
+    return math.ceil(rules.share_rows_min * (1 - 0.9 * min(1.0, beyond)))
+
+
+def _apart(clocks: Clocks, rules: GuardSettings) -> Iterator[Statement]:
+    def differs(told: datetime | None) -> TypeGuard[datetime]:
+        return told is not None and abs(told - clocks.local) > rules.clock_tolerance
+
+    local = _second(clocks.local)
+    if differs(clocks.database):
+        yield Refusal.DATABASE_CLOCK(local_clock=local, database_clock=_second(clocks.database))
+    if differs(clocks.store):
+        yield Refusal.STORE_CLOCK(local_clock=local, store_clock=_second(clocks.store))
+    if differs(clocks.anchor):
+        yield Refusal.ANCHOR_CLOCK(local_clock=local, anchor_clock=_second(clocks.anchor))
+
+
+def _second(instant: datetime) -> datetime:
+    return instant.replace(microsecond=0)

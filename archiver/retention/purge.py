@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from archiver.holdings import DatasetHoldings, SlotHoldings
-from archiver.model import Dataset, HoldPlaced, RowsKept, Slot, SourceState, Window
-from archiver.retention.reasons import Reason, on_hold
+from archiver.ledger.holdings import DatasetHoldings, SlotHoldings
+from archiver.model import Dataset, HoldPlaced, Reason, RowsKept, Slot, SourceState, Statement, Window
+from archiver.retention.reasons import on_hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,14 @@ class PurgeSlot:
     Attributes:
         due: The part of its window whose rows are older than the source may hold them.
         rows_due: In the source, in that part.
-        keep: Why none of them may go; empty when they may, each row subject to its proof.
+        keep: Why none of them may go; None when they may, each row subject to its proof.
         stays: Of those that may go the rows that will not, as far as somebody looked, and why.
     """
 
     slot: Slot
     due: Window
     rows_due: int
-    keep: str = ""
+    keep: Statement | None = None
     stays: tuple[RowsKept, ...] = ()
 
 
@@ -82,7 +82,7 @@ class PurgePlan:
     @property
     def going(self) -> tuple[PurgeSlot, ...]:
         """The slots that nothing keeps."""
-        return tuple(slot for slot in self.slots if not slot.keep)
+        return tuple(slot for slot in self.slots if slot.keep is None)
 
     @property
     def rows_going(self) -> int:
@@ -150,15 +150,15 @@ def plan_purge(
     )
 
 
-def keep_reason(known: SlotHoldings | None, holds: Sequence[HoldPlaced], *, has_key: bool) -> str:
-    """Why no row of a slot may leave its source; empty when each may that is proven."""
+def keep_reason(known: SlotHoldings | None, holds: Sequence[HoldPlaced], *, has_key: bool) -> Statement | None:
+    """Why no row of a slot may leave its source; None when each may that is proven."""
     if not has_key:
-        return Reason.NO_KEY
+        return Reason.NO_KEY()
     if known is None or not known.segments:
-        return Reason.NOT_ARCHIVED
+        return Reason.NOT_ARCHIVED()
     if any(held.verified_at is None for held in known.segments):
-        return Reason.NOT_VERIFIED
+        return Reason.NOT_VERIFIED()
     whole = [hold for hold in holds if hold.subject is None]
     if whole:
         return on_hold(whole)
-    return ""
+    return None

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Fix, Force, Look, Promise, Seen, Setting, Statement, Verdict
 from archiver.stack.targets import AlertmanagerTarget
 from archiver.stack.web import Server, at
-from archiver.stack.words import Unknown, age, parse_duration, plural, setting, span, version_of
+from archiver.stack.words import Unknown, parse_duration, setting, version_of
 
 DEFAULT_RETENTION = timedelta(hours=120)
 COLLECTION_INTERVAL = timedelta(minutes=30)
@@ -28,21 +28,23 @@ def check(
     Args:
         flag: ``--data.retention`` as it is deployed. None: the flag is not set. Unknown: nobody has seen the flags.
     """
-    server = Server(target.access, client)
+    server = Server(target, client)
     status = server.json("/api/v2/status")
     version = at(status, "versionInfo", "version") if not isinstance(status, Unknown) else None
     if isinstance(status, Unknown) or not isinstance(version, str):
-        why = status if isinstance(status, Unknown) else Unknown("/api/v2/status: not the answer of an Alertmanager")
+        why = (
+            status
+            if isinstance(status, Unknown)
+            else Unknown(Look.OTHER_SERVER(path="/api/v2/status", kind="Alertmanager"))
+        )
         return (
             Finding(
                 check="alertmanager.reachable",
-                subject=target.access.address,
-                promised=span(target.promise),
-                configured="",
-                in_force="",
-                observed=why.reason,
+                subject=target.address,
+                promised=(Promise.AGE(limit_s=target.promise),),
+                observed=(why.reason,),
                 verdict=Verdict.CANNOT_TELL,
-                fix=why.fix or "see that the address is the right one",
+                fix=(why.fix or Fix.ADDRESS(),),
             ),
         )
     return (_judge(target, version, _ended(server.json("/api/v2/silences")), flag, now),)
@@ -55,7 +57,7 @@ def _ended(answer: Any | Unknown) -> list[datetime] | Unknown:
     try:
         return [datetime.fromisoformat(one["endsAt"]) for one in answer if one["status"]["state"] == "expired"]
     except (TypeError, KeyError, ValueError):
-        return Unknown("/api/v2/silences: not the answer of an Alertmanager", "see that the address is the right one")
+        return Unknown(Look.OTHER_SERVER(path="/api/v2/silences", kind="Alertmanager"), Fix.ADDRESS())
 
 
 def _judge(
@@ -65,22 +67,24 @@ def _judge(
     if isinstance(flag, Unknown):
         kept, configured = flag, flag.reason
     else:
-        configured = "no flag: the default, 120h" if flag is None else f"--data.retention={flag}"
+        configured = (
+            Setting.DEFAULT(value="120h") if flag is None else Setting.WRITTEN(setting=f"--data.retention={flag}")
+        )
         try:
             kept = DEFAULT_RETENTION if flag is None else parse_duration(flag)
         except ValueError:
-            kept = Unknown(f"--data.retention {flag!r} cannot be read", "correct the flag")
+            kept = Unknown(Look.UNREADABLE(setting="--data.retention", value=str(flag)), Fix.FLAG())
     late = False
     if isinstance(ended, Unknown):
         seen = ended.reason
     elif not ended:
-        seen = "no silence that is over"
+        seen = Seen.NO_SILENCE()
     else:
         oldest = min(ended)
         late = now - oldest > target.promise + COLLECTION_INTERVAL
-        seen = f"{plural(len(ended), 'silence')} that ended, the earliest {age(oldest, now)}"
+        seen = Seen.SILENCES(silences=len(ended), age_s=now - oldest, oldest_at=oldest)
     number = version_of(version)
-    fix = f"start it with --data.retention={setting(target.promise)} or less"
+    fix: Statement | None = Fix.ALERTMANAGER(value=setting(target.promise))
     if late or (isinstance(kept, timedelta) and kept > target.promise):
         verdict = Verdict.BREACH
     elif isinstance(kept, Unknown):
@@ -88,16 +92,16 @@ def _judge(
     elif isinstance(ended, Unknown):
         verdict, fix = Verdict.CANNOT_TELL, ended.fix
     elif number is None or number[0] not in KNOWN_MAJORS:
-        verdict, fix = Verdict.CANNOT_TELL, "how this version keeps silences is not known here: update archiver"
+        verdict, fix = Verdict.CANNOT_TELL, Fix.UPDATE()
     else:
-        verdict, fix = Verdict.OK, ""
+        verdict, fix = Verdict.OK, None
     return Finding(
         check="alertmanager.retention",
-        subject=target.access.address,
-        promised=span(target.promise),
-        configured=configured,
-        in_force="not told by its API",
-        observed=f"Alertmanager {version}; {seen}",
+        subject=target.address,
+        promised=(Promise.AGE(limit_s=target.promise),),
+        configured=(configured,),
+        in_force=(Force.NOT_TOLD(),),
+        observed=(Seen.VERSION(product="Alertmanager", version=version), seen),
         verdict=verdict,
-        fix=fix,
+        fix=() if fix is None else (fix,),
     )

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Fix, Force, Look, Promise, Seen, Setting, Statement, Verdict
 from archiver.stack.targets import AlertServiceTarget
 from archiver.stack.web import Server
-from archiver.stack.words import Unknown, age, instant_of, setting, span
+from archiver.stack.words import Unknown, instant_of, setting
 
 DELETES_EVERY = timedelta(hours=1)
 """It deletes every hour; twice that is granted."""
@@ -21,19 +21,17 @@ OLDEST_S = "mcp_alerts_oldest_event_timestamp_seconds"
 
 def check(target: AlertServiceTarget, client: httpx.Client, now: datetime) -> tuple[Finding, ...]:
     """Ask an alert service and judge its answer."""
-    samples = Server(target.access, client).metrics()
+    samples = Server(target, client).metrics()
     if isinstance(samples, Unknown) or KEPT_S not in samples:
-        why = samples if isinstance(samples, Unknown) else Unknown("/metrics: not the page of an alert service")
+        why = samples if isinstance(samples, Unknown) else Unknown(Look.NO_ALERT_SERVICE(path="/metrics"))
         return (
             Finding(
                 check="alerts.reachable",
-                subject=target.access.address,
-                promised=span(target.promise),
-                configured="",
-                in_force="",
-                observed=why.reason,
+                subject=target.address,
+                promised=(Promise.AGE(limit_s=target.promise),),
+                observed=(why.reason,),
                 verdict=Verdict.CANNOT_TELL,
-                fix=why.fix or "see that the address is the right one",
+                fix=(why.fix or Fix.ADDRESS(),),
             ),
         )
     return (_judge(target, samples, now),)
@@ -44,20 +42,20 @@ def _judge(target: AlertServiceTarget, samples: Mapping[str, float], now: dateti
     oldest = instant_of(samples[OLDEST_S]) if OLDEST_S in samples else None
     is_too_long = kept > target.promise
     is_late = oldest is not None and now - oldest > target.promise + 2 * DELETES_EVERY
-    fix = ""
+    fix: Statement | None = None
     if is_too_long:
-        fix = f"start it with --retention {setting(target.promise)} or less"
+        fix = Fix.ALERTS_RETENTION(value=setting(target.promise))
     elif is_late:
-        fix = "see in its log why it deletes nothing: mcp_alerts_loop_failures_total, a full disk"
+        fix = Fix.ALERTS_LATE()
     return Finding(
         check="alerts.retention",
-        subject=target.access.address,
-        promised=span(target.promise),
-        configured=f"--retention {setting(kept)}",
-        in_force=f"every hour what is older than {span(kept)} goes",
-        observed="nothing is kept" if oldest is None else f"the oldest is {age(oldest, now)}",
+        subject=target.address,
+        promised=(Promise.AGE(limit_s=target.promise),),
+        configured=(Setting.WRITTEN(setting=f"--retention {setting(kept)}"),),
+        in_force=(Force.AT_MOST_AND(limit_s=kept, delay_s=DELETES_EVERY),),
+        observed=(Seen.NO_ALERT() if oldest is None else Seen.OLDEST_ALERT(age_s=now - oldest, oldest_at=oldest),),
         verdict=Verdict.BREACH if is_too_long or is_late else Verdict.OK,
-        fix=fix,
+        fix=() if fix is None else (fix,),
     )
 
 

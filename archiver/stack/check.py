@@ -7,8 +7,8 @@ from functools import partial
 
 import httpx
 
-from archiver.model import Finding, Verdict
-from archiver.stack import alertmanager, alerts, compose, logdirs, loki, objectstore, prometheus, supabase
+from archiver.model import Finding, Fix, Look, Verdict
+from archiver.stack import alertmanager, alerts, compose, composefile, logdirs, loki, objectstore, prometheus, supabase
 from archiver.stack.targets import (
     Access,
     AlertmanagerTarget,
@@ -18,7 +18,7 @@ from archiver.stack.targets import (
     PrometheusTarget,
     StackTargets,
 )
-from archiver.stack.web import clean, open_client, secrets_of
+from archiver.stack.web import open_client
 from archiver.stack.words import Unknown
 
 ClientFactory = Callable[[Access], httpx.Client]
@@ -50,29 +50,26 @@ def check_stack(
     for service in targets.alerts:
         run.of_server("alerts", service, partial(alerts.check, service, now=now))
     for compose_target in targets.compose:
-        subject = ", ".join(str(one) for one in compose_target.files)
-        run.contained("compose", subject, (), partial(compose.check, compose_target, run.running()))
+        run.contained("compose", str(compose_target.file), partial(compose.check, compose_target, run.running()))
     for directory in targets.log_directories:
-        run.contained("logs", str(directory.path), (), partial(logdirs.check, directory, now))
+        run.contained("logs", str(directory.path), partial(logdirs.check, directory, now))
     for bucket in targets.buckets:
-        run.contained("store", bucket.location, (), partial(objectstore.judge, bucket, now))
+        run.contained("store", bucket.location, partial(objectstore.judge, bucket, now))
     for project in targets.supabase:
-        run.contained("supabase", project.location, (), partial(supabase.judge, project, now))
+        run.contained("supabase", project.location, partial(supabase.judge, project, now))
     return tuple(run.findings)
 
 
 def exit_status(findings: Iterable[Finding]) -> int:
-    """0: every promise is kept, as far as was looked. 4: one is broken, or cannot be told to be kept."""
+    """0: every check that ran passed. 4: one is broken, or cannot be told to be kept."""
     return 0 if all(one.verdict is Verdict.OK for one in findings) else EXIT_NOT_KEPT
 
 
 def _alertmanager_flag(targets: tuple[ComposeTarget, ...]) -> str | Unknown | None:
     """The flag is told by no API: it is known where the compose file is."""
-    found: str | Unknown | None = Unknown(
-        "--data.retention is told by no API", "name the compose file that starts Alertmanager"
-    )
+    found: str | Unknown | None = Unknown(Look.NO_API(), Fix.NAME_COMPOSE())
     for target in targets:
-        found = compose.alertmanager_flag(compose.read(target))
+        found = compose.alertmanager_flag(composefile.read(target.file))
         if not isinstance(found, Unknown):
             return found
     return found
@@ -115,29 +112,23 @@ class _Run:
         look: Callable[[httpx.Client], tuple[Finding, ...]],
     ) -> None:
         def ask() -> tuple[Finding, ...]:
-            with self.client_for(target.access) as client:
+            with self.client_for(target) as client:
                 return look(client)
 
-        self.contained(kind, target.access.address, secrets_of(target.access), ask)
+        self.contained(kind, target.address, ask)
 
-    def contained(
-        self, kind: str, subject: str, secrets: tuple[str, ...], look: Callable[[], tuple[Finding, ...]]
-    ) -> None:
+    def contained(self, kind: str, subject: str, look: Callable[[], tuple[Finding, ...]]) -> None:
         """Add what was found; whatever stops one part stops only that part, and is said."""
         try:
             found = look()
         except Exception as exc:  # noqa: BLE001 - the other parts must still be looked at, and this one is reported
-            reason = clean(str(exc), secrets)
             found = (
                 Finding(
                     check=f"{kind}.check",
                     subject=subject,
-                    promised="",
-                    configured="",
-                    in_force="",
-                    observed=f"the check itself failed: {type(exc).__name__}{reason and ': ' + reason}",
+                    observed=(Look.CHECK_FAILED(error=type(exc).__name__),),
                     verdict=Verdict.CANNOT_TELL,
-                    fix="correct what is named; if it is nothing of yours, report it as a defect of archiver",
+                    fix=(Fix.DEFECT(),),
                 ),
             )
         self.findings += found

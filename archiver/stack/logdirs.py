@@ -5,6 +5,7 @@ A file is as old as its first line. Where no line tells a time, the file's modif
 age: an old one is a breach, a young one proves nothing.
 """
 
+import errno
 import fnmatch
 import os
 import stat
@@ -13,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Fix, Force, Look, Promise, Seen, Setting, Statement, Verdict
 from archiver.stack.logtimes import first_time
 from archiver.stack.rotation import Bound, Rule, current_name, logrotate_bound, pm2_bound, read_logrotate, rules_for
 from archiver.stack.targets import LogDirectoryTarget
-from archiver.stack.words import Unknown, age, plural, span
+from archiver.stack.words import Unknown, error_name
 
 FILES_MAX = 20_000
 NAMES_SHOWN_MAX = 3
@@ -29,7 +30,7 @@ class LogFile:
 
     Attributes:
         oldest: Of its first line. None: no line tells a time; then only ``modified`` is known.
-        problem: Why it could not be read; empty when it was.
+        problem: The name of the error with which it could not be read; empty when it was.
     """
 
     path: Path
@@ -52,12 +53,10 @@ def check(target: LogDirectoryTarget, now: datetime) -> tuple[Finding, ...]:
             Finding(
                 check="logs.lines",
                 subject=str(target.path),
-                promised=span(target.promise),
-                configured="",
-                in_force="",
-                observed=f"cannot be read: {exc.strerror or exc}",
+                promised=(Promise.AGE(limit_s=target.promise),),
+                observed=(Look.NO_FILE(path=str(target.path), error=error_name(exc)),),
                 verdict=Verdict.CANNOT_TELL,
-                fix="let archiver's user read the directory, or leave it out of the configuration",
+                fix=(Fix.READABLE(),),
             ),
         )
     return (_lines(target, files, now), *_rotation(target, files))
@@ -82,7 +81,7 @@ def _files(target: LogDirectoryTarget) -> Iterator[LogFile]:
                 continue
             count += 1
             if count > FILES_MAX:
-                raise OSError(f"more than {FILES_MAX:,} files")
+                raise OSError(errno.E2BIG, f"more than {FILES_MAX:,} files")
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:  # deleted by the rotation meanwhile
@@ -96,57 +95,49 @@ def _files(target: LogDirectoryTarget) -> Iterator[LogFile]:
 
 def _look(path: Path, modified: datetime, target: LogDirectoryTarget) -> LogFile | None:
     try:
-        found = first_time(path, modified, target.timezone)
+        found = first_time(path, modified, target.zone)
     except FileNotFoundError:
         return None
     except OSError as exc:
-        return LogFile(path, modified, None, exc.strerror or type(exc).__name__)
+        return LogFile(path, modified, None, error_name(exc))
     return None if found.is_empty else LogFile(path, modified, found.at)
 
 
 def _lines(target: LogDirectoryTarget, files: tuple[LogFile, ...], now: datetime) -> Finding:
     late = [one for one in files if now - one.reaches_back_to > target.promise]
     undated = [one for one in files if one.oldest is None and one not in late]
-    said = [plural(len(files), "file")]
+    said = [Seen.FILES(files=len(files))]
     if files:
         oldest = min(files, key=lambda one: one.reaches_back_to)
-        told = "" if oldest.oldest is not None else " by its modification time"
-        said.append(f"the oldest line {age(oldest.reaches_back_to, now)}{told} in {oldest.path.name}")
+        at = oldest.reaches_back_to
+        code = Seen.FILE_MODIFIED if oldest.oldest is None else Seen.FILE_LINE
+        said.append(code(age_s=now - at, oldest_at=at, name=oldest.path.name))
     if late:
-        said.append(f"{plural(len(late), 'file')} older than promised: {_names(target, late)}")
+        said.append(Seen.FILES_LATE(files=len(late), names=_names(target, late)))
     if undated:
-        reasons = sorted({one.problem for one in undated if one.problem})
-        why = f" ({', '.join(reasons)})" if reasons else ""
-        said.append(
-            f"{plural(len(undated), 'file')} whose lines tell no time{why}, judged by modification time only:"
-            f" {_names(target, undated)}"
-        )
+        said.append(Seen.FILES_UNDATED(files=len(undated), names=_names(target, undated)))
+        if errors := sorted({one.problem for one in undated if one.problem}):
+            said.append(Seen.FILES_UNREADABLE(errors=tuple(errors)))
     verdict = Verdict.BREACH if late else Verdict.CANNOT_TELL if undated else Verdict.OK
-    fix = {
-        Verdict.OK: "",
-        Verdict.BREACH: "see that everything was shipped, delete these files, and see logs.rotation",
-        Verdict.CANNOT_TELL: "let archiver's user read them and their timestamps, or name the log files by pattern",
-    }[verdict]
     return Finding(
         check="logs.lines",
         subject=str(target.path),
-        promised=span(target.promise),
-        configured="",
-        in_force="",
-        observed="; ".join(said),
+        promised=(Promise.AGE(limit_s=target.promise),),
+        observed=tuple(said),
         verdict=verdict,
-        fix=fix,
+        fix=() if verdict is Verdict.OK else (Fix.LOGS_LATE() if late else Fix.LOGS_UNDATED(),),
     )
 
 
-def _names(target: LogDirectoryTarget, files: list[LogFile]) -> str:
+def _names(target: LogDirectoryTarget, files: list[LogFile]) -> tuple[str, ...]:
     ordered = sorted(files, key=lambda one: one.reaches_back_to)
     return _shortened([str(one.path.relative_to(target.path)) for one in ordered])
 
 
-def _shortened(names: list[str]) -> str:
+def _shortened(names: list[str]) -> tuple[str, ...]:
+    """The first names, and ``+4`` for four more."""
     more = len(names) - NAMES_SHOWN_MAX
-    return ", ".join(names[:NAMES_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+    return (*names[:NAMES_SHOWN_MAX], *((f"+{more}",) if more > 0 else ()))
 
 
 # ── Rotation ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -155,10 +146,7 @@ def _shortened(names: list[str]) -> str:
 def _rotation(target: LogDirectoryTarget, files: tuple[LogFile, ...]) -> Iterator[Finding]:
     """One finding for each way in which the directory's logs are rotated, and one for those that nobody rotates."""
     if not target.logrotate_files and target.pm2_configuration is None:
-        why = Unknown(
-            "no configuration of logrotate or pm2-logrotate was given to look at",
-            "name logrotate's files, or PM2's module_conf.json",
-        )
+        why = Unknown(Look.NO_ROTATION_GIVEN(), Fix.NAME_ROTATION())
         yield _rotation_finding(target, why, [])
         return
     rules: tuple[Rule, ...] | Unknown = ()
@@ -173,7 +161,7 @@ def _rotation(target: LogDirectoryTarget, files: tuple[LogFile, ...]) -> Iterato
         found: list[Bound | Unknown] = [logrotate_bound(one) for one in rules_for(log, rules)]
         if by_pm2 is not None and (not isinstance(by_pm2, Bound) or by_pm2.age is not None or not found):
             found.append(by_pm2)
-        for bound in found or [Bound(None, "nothing rotates it")]:
+        for bound in found or [Bound(None, (Setting.NOTHING_ROTATES(),))]:
             bounds.setdefault(bound, []).append(log.name)
     for bound, names in bounds.items():
         yield _rotation_finding(target, bound, names)
@@ -185,26 +173,23 @@ def _current(path: Path) -> Path:
 
 
 def _rotation_finding(target: LogDirectoryTarget, bound: Bound | Unknown, names: list[str]) -> Finding:
-    shown = _shortened(names)
+    shown = ", ".join(_shortened(names))
     days = max(target.promise.days - 2, 1)
-    fix = (
-        f"logrotate: daily, rotate {days}, maxage {max(days - 1, 1)};"
-        f" pm2-logrotate: pm2 set pm2-logrotate:retain {days}"
-    )
+    fix: Statement = Fix.ROTATION(rotate=days, maxage=max(days - 1, 1))
+    configured: tuple[Statement, ...]
+    in_force: tuple[Statement, ...] = ()
     if isinstance(bound, Unknown):
-        verdict, configured, in_force, fix = Verdict.CANNOT_TELL, bound.reason, "", bound.fix or fix
+        verdict, configured, fix = Verdict.CANNOT_TELL, (bound.reason,), bound.fix or fix
     else:
-        configured = bound.words
-        in_force = "no limit in time" if bound.age is None else f"a line can get {span(bound.age)} old"
-        in_force += f"; {bound.remark}" if bound.remark else ""
+        configured = bound.setting
+        in_force = (Force.NO_LIMIT() if bound.age is None else Force.LINE_AGE(period_s=bound.age), *bound.remarks)
         verdict = Verdict.OK if bound.age is not None and bound.age <= target.promise else Verdict.BREACH
     return Finding(
         check="logs.rotation",
         subject=f"{target.path}{shown and ' ' + shown}",
-        promised=span(target.promise),
+        promised=(Promise.AGE(limit_s=target.promise),),
         configured=configured,
         in_force=in_force,
-        observed="",
         verdict=verdict,
-        fix="" if verdict is Verdict.OK else fix,
+        fix=() if verdict is Verdict.OK else (fix,),
     )

@@ -9,30 +9,23 @@
 A change of the period is not retroactive towards less until the compactor has run, so the last two are what counts.
 """
 
-import base64
-import binascii
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Fix, Force, Look, Promise, Seen, Setting, Statement, Verdict
+from archiver.stack import loki_disk as disk
 from archiver.stack.targets import LokiTarget
 from archiver.stack.web import FORBIDDEN, NO_CONTENT, NOT_FOUND, OK, Server, at, parse_yaml
 from archiver.stack.words import (
     Unknown,
-    age,
     instant_of,
-    moment,
     parse_duration,
-    plural,
     setting,
-    span,
     version_of,
 )
 
@@ -48,8 +41,6 @@ QUERY_LENGTH_MAX = timedelta(days=30)
 LABELS_MAX = 40
 LABELS_FIRST = ("service_name", "job", "app", "filename", "level")
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-FILES_MAX = 20_000_000
-NOT_CHUNKS = ("index", "loki_cluster_seed.json", "rules", "deletion_markers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +69,16 @@ def check(target: LokiTarget, client: httpx.Client, now: datetime) -> tuple[Find
 
 def ask(target: LokiTarget, client: httpx.Client, now: datetime) -> Answers:
     """Ask for everything that is needed."""
-    server = Server(target.access, client)
+    server = Server(target, client)
     tenants = target.tenants or ("",)
     build = server.json("/loki/api/v1/status/buildinfo")
     version = at(build, "version") if not isinstance(build, Unknown) else build
     if not isinstance(version, str):
-        why = version if isinstance(version, Unknown) else Unknown("buildinfo: not the answer of a Loki")
+        why = (
+            version
+            if isinstance(version, Unknown)
+            else Unknown(Look.OTHER_SERVER(path="/loki/api/v1/status/buildinfo", kind="Loki"))
+        )
         return Answers(
             version=why,
             configuration=why,
@@ -120,7 +115,7 @@ def _overrides(server: Server, configuration: Mapping[str, Any] | Unknown) -> Ma
     if isinstance(document, Unknown):
         return document
     found = document.get("overrides") or {}
-    return found if isinstance(found, Mapping) else Unknown("/runtime_config: its overrides are no mapping")
+    return found if isinstance(found, Mapping) else Unknown(Look.NO_MAPPING(place="/runtime_config: overrides"))
 
 
 def _delete_status(server: Server, tenant: str) -> int | Unknown:
@@ -129,7 +124,7 @@ def _delete_status(server: Server, tenant: str) -> int | Unknown:
     if isinstance(reply, Unknown):
         return reply
     if reply.status == FORBIDDEN and "deletion is not available" not in reply.text:
-        return Unknown(f"{path}: refused with {FORBIDDEN}")
+        return Unknown(Look.REFUSED(path=path, status=FORBIDDEN))
     return reply.status
 
 
@@ -164,7 +159,7 @@ def _oldest_within(server: Server, tenant: str, start: datetime, end: datetime) 
     if isinstance(answer, Unknown):
         return answer
     if at(answer, "status") != "success":
-        return Unknown("/loki/api/v1/labels: not the answer of a Loki")
+        return Unknown(Look.OTHER_SERVER(path="/loki/api/v1/labels", kind="Loki"))
     names = at(answer, "data") or []
     labels = [one for one in names if isinstance(one, str) and LABEL_NAME.fullmatch(one) and not one.startswith("__")]
     labels.sort(key=lambda one: (one not in LABELS_FIRST, one))
@@ -177,7 +172,7 @@ def _oldest_within(server: Server, tenant: str, start: datetime, end: datetime) 
         if found is not None and (oldest is None or found < oldest):
             oldest = found
     if oldest is None and len(labels) > LABELS_MAX:
-        return Unknown(f"more than {LABELS_MAX} labels: not every stream was asked for")
+        return Unknown(Look.LABELS(labels=LABELS_MAX))
     return oldest
 
 
@@ -190,10 +185,10 @@ def _first_line(server: Server, tenant: str, query: str, bounds: Mapping[str, st
     try:
         times = [int(value[0]) for stream in answer["data"]["result"] for value in stream["values"]]
     except (TypeError, KeyError, IndexError, ValueError):
-        return Unknown(f"{path}: not the answer of a Loki")
+        return Unknown(Look.OTHER_SERVER(path=path, kind="Loki"))
     if not times:
         return None
-    return instant_of(min(times) / 1e9) or Unknown(f"{path}: a line has no time")
+    return instant_of(min(times) / 1e9) or Unknown(Look.NO_TIME(place=path))
 
 
 def _nanoseconds(instant: datetime) -> int:
@@ -206,7 +201,7 @@ def _nanoseconds(instant: datetime) -> int:
 def judge(target: LokiTarget, answers: Answers, now: datetime) -> tuple[Finding, ...]:
     """Decide. Pure, but for the directory that is looked into when one is given."""
     if isinstance(answers.version, Unknown):
-        return (_unknown(target, "loki.reachable", answers.version), *_on_disk(target, FALLBACK_DELAY, now))
+        return (_unknown(target, "loki.reachable", answers.version), *disk.look(target, FALLBACK_DELAY, now))
     delay = deletion_delay(answers.configuration)
     if isinstance(answers.configuration, Unknown):
         configured = [_unknown(target, "loki.retention.enabled", answers.configuration)]
@@ -222,7 +217,7 @@ def judge(target: LokiTarget, answers: Answers, now: datetime) -> tuple[Finding,
     return (
         *configured,
         *(_oldest(target, answers, tenant, found, delay, now) for tenant, found in answers.oldest.items()),
-        *_on_disk(target, delay, now),
+        *disk.look(target, delay, now),
     )
 
 
@@ -231,11 +226,11 @@ def _duration(configuration: Mapping[str, Any] | Unknown, *path: str) -> timedel
     if isinstance(found, Unknown):
         return found
     if found is None:
-        return Unknown(f"/config has no {'.'.join(path)}")
+        return Unknown(Look.NO_KEY(place="/config", key=".".join(path)))
     try:
         return parse_duration(str(found))
     except ValueError:
-        return Unknown(f"{'.'.join(path)} is {found!r}, which cannot be read")
+        return Unknown(Look.UNREADABLE(setting=".".join(path), value=str(found)))
 
 
 def deletion_delay(configuration: Mapping[str, Any] | Unknown) -> timedelta:
@@ -262,21 +257,21 @@ def _finding(
     check_name: str,
     verdict: Verdict,
     *,
-    configured: str = "",
-    in_force: str = "",
-    observed: str = "",
-    fix: str = "",
+    configured: Statement | None = None,
+    in_force: Statement | None = None,
+    observed: tuple[Statement, ...] = (),
+    fix: tuple[Statement, ...] = (),
     about: str = "",
 ) -> Finding:
     return Finding(
         check=check_name,
-        subject=f"{target.access.address}{about and ' ' + about}",
-        promised=span(target.promise),
-        configured=configured,
-        in_force=in_force,
+        subject=f"{target.address}{about and ' ' + about}",
+        promised=(Promise.AGE(limit_s=target.promise),),
+        configured=() if configured is None else (configured,),
+        in_force=() if in_force is None else (in_force,),
         observed=observed,
         verdict=verdict,
-        fix="" if verdict is Verdict.OK else fix,
+        fix=() if verdict is Verdict.OK else fix,
     )
 
 
@@ -285,8 +280,8 @@ def _unknown(target: LokiTarget, check_name: str, why: Unknown, about: str = "")
         target,
         check_name,
         Verdict.CANNOT_TELL,
-        observed=why.reason,
-        fix=why.fix or "see that it is a Loki and answers",
+        observed=(why.reason,),
+        fix=(why.fix or Fix.IS_KIND(kind="Loki"),),
         about=about,
     )
 
@@ -295,13 +290,14 @@ def _enabled(target: LokiTarget, answers: Answers, configuration: Mapping[str, A
     enabled = at(configuration, "compactor", "retention_enabled")
     store = at(configuration, "compactor", "delete_request_store")
     periods = at(configuration, "schema_config", "configs")
-    wrong, missing = [], []
+    wrong: list[Statement] = []
+    missing: list[str] = []
     if enabled is None:
         missing.append("compactor.retention_enabled")
     elif enabled is not True:
-        wrong.append("set compactor.retention_enabled: true (without it nothing is ever deleted)")
+        wrong.append(Fix.ENABLE_RETENTION())
     if enabled is True and not store:
-        wrong.append("set compactor.delete_request_store to the object store's name, filesystem for example")
+        wrong.append(Fix.DELETE_STORE())
     if not isinstance(periods, list) or not periods:
         missing.append("schema_config.configs")
     else:
@@ -309,73 +305,71 @@ def _enabled(target: LokiTarget, answers: Answers, configuration: Mapping[str, A
         if any(isinstance(one, Unknown) for one in lengths):
             missing.append("schema_config.configs[].index.period")
         if any(isinstance(one, timedelta) and one != INDEX_PERIOD for one in lengths):
-            wrong.append(
-                "append a schema period with index.period: 24h (the compactor's retention works with no other)"
-            )
-    off_by_api = answers.delete_status == NOT_FOUND
-    contradicted = enabled is True and off_by_api
-    doubtful_version = (version_of(str(answers.version)) or (0, 0))[0] not in KNOWN_MAJORS
+            wrong.append(Fix.INDEX_PERIOD())
+    version = str(answers.version)
+    verdict, fix = Verdict.OK, tuple(wrong)
     if wrong:
-        verdict, fix = Verdict.BREACH, "; ".join(wrong)
-    elif missing or contradicted or doubtful_version:
-        verdict = Verdict.CANNOT_TELL
-        fix = "restart it with this configuration; behind a proxy, let /loki/api/v1/delete through"
-        if missing or doubtful_version:
-            fix = (
-                f"update archiver, or check by hand: Loki {answers.version}, no {', '.join(missing) or 'known version'}"
-            )
-    else:
-        verdict, fix = Verdict.OK, ""
+        verdict = Verdict.BREACH
+    elif doubt := _doubt(version, missing, contradicted=enabled is True and answers.delete_status == NOT_FOUND):
+        verdict, fix = Verdict.CANNOT_TELL, (doubt,)
+    shown = f"compactor.retention_enabled: {str(enabled).lower()}, delete_request_store: {store or 'none'}"
     return _finding(
         target,
         "loki.retention.enabled",
         verdict,
-        configured=f"compactor.retention_enabled: {str(enabled).lower()}, delete_request_store: {store or 'none'}",
-        in_force=_delete_words(answers.delete_status),
-        observed=f"Loki {answers.version}",
+        configured=Setting.WRITTEN(setting=shown),
+        in_force=_delete_status_said(answers.delete_status),
+        observed=(Seen.VERSION(product="Loki", version=version),),
         fix=fix,
     )
 
 
-def _delete_words(status: int | Unknown) -> str:
+def _doubt(version: str, missing: Sequence[str], *, contradicted: bool) -> Statement | None:
+    """What helps where the configuration and the running process do not tell enough."""
+    if missing:
+        return Fix.LOKI_LACKS(version=version, names=tuple(missing))
+    if (version_of(version) or (0, 0))[0] not in KNOWN_MAJORS:
+        return Fix.LOKI_VERSION(version=version)
+    return Fix.RESTART_LOKI() if contradicted else None
+
+
+def _delete_status_said(status: int | Unknown) -> Statement:
     if isinstance(status, Unknown):
-        return f"the delete API does not tell: {status.reason}"
-    return {
-        NOT_FOUND: "the delete API answers 404: retention is off in the running process",
-        FORBIDDEN: "retention is on; deletion on request is switched off (deletion_mode)",
-    }.get(status, "the delete API answers: retention is on in the running process")
+        return Force.DELETE_UNKNOWN(why=status.reason)
+    return {NOT_FOUND: Force.DELETE_404, FORBIDDEN: Force.DELETE_403}.get(status, Force.DELETE_ON)()
 
 
-def _judge_period(target: LokiTarget, period: timedelta | Unknown) -> tuple[Verdict, str]:
+def _judge_period(target: LokiTarget, period: timedelta | Unknown) -> tuple[Verdict, Statement]:
     """Verdict, and what to say about it."""
     if isinstance(period, Unknown):
         return Verdict.CANNOT_TELL, period.reason
     if not period:
-        return Verdict.BREACH, "0 keeps lines for ever"
+        return Verdict.BREACH, Force.FOR_EVER()
     if period > target.promise:
-        return Verdict.BREACH, f"{span(period)} is longer than promised"
+        return Verdict.BREACH, Force.LONGER(period_s=period)
     if period < RETENTION_MIN:
-        return Verdict.CANNOT_TELL, f"Loki's shortest period is {span(RETENTION_MIN)}"
-    return Verdict.OK, ""
+        return Verdict.CANNOT_TELL, Force.SHORTEST(period_s=RETENTION_MIN)
+    return Verdict.OK, Force.NOT_LONGER()
 
 
 def _period(target: LokiTarget, answers: Answers, configuration: Mapping[str, Any], delay: timedelta) -> Finding:
     period = _duration(configuration, "limits_config", "retention_period")
-    verdict, words = _judge_period(target, period)
+    verdict, said = _judge_period(target, period)
     off = at(configuration, "compactor", "retention_enabled") is False or answers.delete_status == NOT_FOUND
-    fix = f"set limits_config.retention_period: {setting(target.promise)} and restart"
+    fix = Fix.LOKI_PERIOD(value=setting(target.promise))
     if verdict is Verdict.OK and off:
-        verdict, words, fix = Verdict.BREACH, "not applied: retention is off", "see loki.retention.enabled"
+        verdict, said, fix = Verdict.BREACH, Force.NOT_APPLIED(), Fix.SEE(checks=("loki.retention.enabled",))
     elif verdict is Verdict.OK:
         assert isinstance(period, timedelta)  # judged above
-        words = f"a chunk goes as a whole and later, so a line can get {span(period)} and {span(delay)} old"
+        said = Force.WHOLE_CHUNKS(period_s=period, delay_s=delay)
+    written = at(configuration, "limits_config", "retention_period")
     return _finding(
         target,
         "loki.retention.period",
         verdict,
-        configured=f"limits_config.retention_period: {at(configuration, 'limits_config', 'retention_period')}",
-        in_force=words,
-        fix=fix,
+        configured=Setting.WRITTEN(setting=f"limits_config.retention_period: {written}"),
+        in_force=said,
+        fix=(fix,),
     )
 
 
@@ -383,19 +377,20 @@ def _streams(target: LokiTarget, limits: Any, tenant: str) -> Iterator[Finding]:
     """One finding for every stream that has a period of its own."""
     written = at(limits, "retention_stream") or []
     if not isinstance(written, list):
-        yield _unknown(target, "loki.retention.stream", Unknown("retention_stream is no list"), tenant)
+        yield _unknown(target, "loki.retention.stream", Unknown(Look.NO_LIST(place="retention_stream")), tenant)
         return
+    place = f"overrides.{tenant}" if tenant else "limits_config"
     for one in written:
-        verdict, words = _judge_period(target, _duration(one, "period"))
-        place = f"overrides.{tenant}" if tenant else "limits_config"
+        verdict, said = _judge_period(target, _duration(one, "period"))
+        selector = at(one, "selector")
         yield _finding(
             target,
             "loki.retention.stream",
             verdict,
-            configured=f"{place}.retention_stream: {at(one, 'selector')} {at(one, 'period')}",
-            in_force=words or "not longer than promised",
-            fix=f"remove the override, or give it a period of {setting(target.promise)} or less",
-            about=f"{tenant + ' ' if tenant else ''}{at(one, 'selector') or ''}".strip(),
+            configured=Setting.WRITTEN(setting=f"{place}.retention_stream: {selector} {at(one, 'period')}"),
+            in_force=said,
+            fix=(Fix.STREAM(value=setting(target.promise)),),
+            about=f"{tenant + ' ' if tenant else ''}{selector or ''}".strip(),
         )
 
 
@@ -405,15 +400,16 @@ def _tenants(target: LokiTarget, overrides: Mapping[str, Any] | Unknown) -> Iter
         return
     for tenant, limits in overrides.items():
         name = str(tenant)
-        if at(limits, "retention_period") is not None:
-            verdict, words = _judge_period(target, _duration(limits, "retention_period"))
+        written = at(limits, "retention_period")
+        if written is not None:
+            verdict, said = _judge_period(target, _duration(limits, "retention_period"))
             yield _finding(
                 target,
                 "loki.retention.tenant",
                 verdict,
-                configured=f"overrides.{name}.retention_period: {at(limits, 'retention_period')}",
-                in_force=words or "not longer than promised",
-                fix=f"in the runtime configuration set its retention_period to {setting(target.promise)} or less",
+                configured=Setting.WRITTEN(setting=f"overrides.{name}.retention_period: {written}"),
+                in_force=said,
+                fix=(Fix.TENANT(value=setting(target.promise)),),
                 about=name,
             )
         yield from _streams(target, limits, name)
@@ -425,31 +421,25 @@ def _compactor(target: LokiTarget, answers: Answers, now: datetime) -> Finding:
         return _unknown(target, name, answers.metrics)
     last_s = answers.metrics.get(COMPACTOR_METRIC)
     began = instant_of(answers.metrics.get("process_start_time_seconds", -1))
-    fix = "look at the compactor's log and at its working directory: nothing is deleted until it runs"
     if last_s is None:
-        return _unknown(
-            target,
-            name,
-            Unknown(f"/metrics has no {COMPACTOR_METRIC}", "ask the instance that runs the compactor"),
-        )
+        why = Unknown(Look.NO_KEY(place="/metrics", key=COMPACTOR_METRIC), Fix.COMPACTOR_INSTANCE())
+        return _unknown(target, name, why)
     last = instant_of(last_s) if last_s else None
     if last is not None:
-        seen = f"last successful run {age(last, now)}"
+        seen = Seen.COMPACTOR_RAN(age_s=now - last, last_at=last)
         verdict = Verdict.OK if now - last <= COMPACTOR_SILENCE_MAX else Verdict.BREACH
     elif began is not None and began.year > 1970:  # noqa: PLR2004
-        seen = f"not once since the process began, {age(began, now)}"
+        seen = Seen.COMPACTOR_NEVER(age_s=now - began, began_at=began)
         verdict = Verdict.BREACH if now - began > COMPACTOR_SILENCE_MAX else Verdict.CANNOT_TELL
     else:
-        seen, verdict = "not once since the process began, and it does not tell when that was", Verdict.CANNOT_TELL
-    if verdict is Verdict.CANNOT_TELL:
-        fix = "ask again after the compactor's next run"
+        seen, verdict = Seen.COMPACTOR_NEVER_UNKNOWN(), Verdict.CANNOT_TELL
     return _finding(
         target,
         name,
         verdict,
-        in_force=f"at least every {span(COMPACTOR_SILENCE_MAX)}",
-        observed=seen,
-        fix=fix,
+        in_force=Force.AT_LEAST_EVERY(period_s=COMPACTOR_SILENCE_MAX),
+        observed=(seen,),
+        fix=(Fix.COMPACTOR_LATER() if verdict is Verdict.CANNOT_TELL else Fix.COMPACTOR(),),
     )
 
 
@@ -465,162 +455,25 @@ def _oldest(
     if isinstance(found, Unknown):
         return _unknown(target, name, found, about)
     hidden = _duration(answers.configuration, "limits_config", "max_query_lookback")
-    is_hidden = isinstance(hidden, timedelta) and timedelta(0) < hidden < target.lookback
-    seen = f"no line within {span(target.lookback)}" if found is None else f"oldest line {age(found, now)}"
-    fix = "see loki.retention.enabled, loki.retention.period and loki.compactor.ran"
+    seen = [
+        Seen.NO_LINE(lookback_s=target.lookback)
+        if found is None
+        else Seen.OLDEST_LINE(age_s=now - found, oldest_at=found)
+    ]
+    fix = Fix.SEE(checks=("loki.retention.enabled", "loki.retention.period", "loki.compactor.ran"))
     if found is not None and now - found > target.promise + delay:
         verdict = Verdict.BREACH
-    elif is_hidden:
-        assert isinstance(hidden, timedelta)
-        verdict = Verdict.CANNOT_TELL
-        seen += f"; max_query_lookback hides everything older than {span(hidden)}"
-        fix = "set max_query_lookback: 0s, or give the chunk directory to look into"
+    elif isinstance(hidden, timedelta) and timedelta(0) < hidden < target.lookback:
+        verdict, fix = Verdict.CANNOT_TELL, Fix.LOOKBACK()
+        seen.append(Seen.HIDDEN(hidden_s=hidden))
     else:
         verdict = Verdict.OK
     return _finding(
         target,
         name,
         verdict,
-        in_force=f"at most {span(target.promise)} and {span(delay)}",
-        observed=seen,
-        fix=fix,
+        in_force=Force.AT_MOST_AND(limit_s=target.promise, delay_s=delay),
+        observed=tuple(seen),
+        fix=(fix,),
         about=about,
     )
-
-
-# ── On disk ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkName:
-    """What a chunk file's name says: whose it is, and the milliseconds that its lines lie between, both included."""
-
-    tenant: str
-    from_ms: int
-    through_ms: int
-
-
-def parse_chunk_path(parts: tuple[str, ...]) -> ChunkName | None:
-    """The name of a chunk below the store's root, in either layout; None where it is no chunk's.
-
-    Up to schema v11 it is ``base64(tenant/fingerprint:from:through:crc)``, from v12 on
-    ``tenant/fingerprint/base64(from:through:crc)``; numbers are hex without padding.
-    """
-    decoded = _base64(parts[-1])
-    if decoded is None:
-        return None
-    if len(parts) == 1:
-        tenant, slash, rest = decoded.partition("/")
-        numbers = rest.split(":")[1:] if slash else []
-    elif len(parts) == 3:  # noqa: PLR2004
-        tenant, numbers = parts[0], decoded.split(":")
-    else:
-        return None
-    if not tenant or len(numbers) != 3 or not all(re.fullmatch(r"[0-9a-f]{1,16}", one) for one in numbers):  # noqa: PLR2004
-        return None
-    return ChunkName(tenant, int(numbers[0], 16), int(numbers[1], 16))
-
-
-def _base64(text: str) -> str | None:
-    try:
-        return base64.b64decode(text, validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _on_disk(target: LokiTarget, delay: timedelta, now: datetime) -> Iterator[Finding]:
-    if target.chunk_directory is None:
-        return
-    name, root = "loki.chunk_files", target.chunk_directory
-    limit = now - target.promise - delay
-    try:
-        seen = _count(root, limit)
-    except OSError as exc:
-        yield Finding(
-            check=name,
-            subject=str(root),
-            promised=span(target.promise),
-            configured="",
-            in_force="",
-            observed=f"cannot be read: {exc.strerror or type(exc).__name__}",
-            verdict=Verdict.CANNOT_TELL,
-            fix="let archiver's user read the directory, or leave it out",
-        )
-        return
-    said = [plural(seen.chunks, "chunk file")]
-    if seen.late:
-        said.append(f"{seen.late:,} of them older than promised")
-    if seen.oldest is not None:
-        said.append(f"the oldest ends {moment(seen.oldest)}")
-    if seen.others:
-        said.append(f"{plural(seen.others, 'file')} that no chunk is named like")
-    verdict = Verdict.BREACH if seen.late else Verdict.CANNOT_TELL if seen.others or not seen.chunks else Verdict.OK
-    fix = (
-        "see loki.compactor.ran; Loki never deletes files that its index does not name: archive them, then delete"
-        if seen.late
-        else "see that this is the store's chunk directory, and what the other files are"
-    )
-    yield Finding(
-        check=name,
-        subject=str(root),
-        promised=span(target.promise),
-        configured="",
-        in_force=f"at most {span(target.promise)} and {span(delay)}",
-        observed=", ".join(said),
-        verdict=verdict,
-        fix="" if verdict is Verdict.OK else fix,
-    )
-
-
-@dataclass(slots=True)
-class _Seen:
-    chunks: int = 0
-    late: int = 0
-    others: int = 0
-    oldest: datetime | None = None
-
-
-def _count(root: Path, limit: datetime) -> _Seen:
-    """Count the files below a root.
-
-    Raises:
-        OSError: A directory cannot be read, or there is no end to it.
-    """
-    seen = _Seen()
-    limit_ms = limit.timestamp() * 1000
-    oldest_ms: int | None = None
-    for parts in _files(root):
-        if seen.chunks + seen.others >= FILES_MAX:
-            raise OSError(f"more than {FILES_MAX:,} files")
-        chunk = parse_chunk_path(parts)
-        if chunk is None:
-            seen.others += 1
-            continue
-        seen.chunks += 1
-        seen.late += chunk.through_ms < limit_ms
-        oldest_ms = chunk.through_ms if oldest_ms is None else min(oldest_ms, chunk.through_ms)
-    seen.oldest = None if oldest_ms is None else (instant_of(oldest_ms / 1000) or datetime.max.replace(tzinfo=UTC))
-    return seen
-
-
-def _files(root: Path) -> Iterator[tuple[str, ...]]:
-    """Every file below a root but Loki's own, as parts of its path; directories one by one, so that memory is bounded.
-
-    Raises:
-        OSError: A directory cannot be read. One that Loki deletes meanwhile is passed over.
-    """
-    waiting: list[tuple[str, ...]] = [()]
-    while waiting:
-        above = waiting.pop()
-        try:
-            with os.scandir(root.joinpath(*above)) as entries:
-                for entry in entries:
-                    if not above and entry.name in NOT_CHUNKS:
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append((*above, entry.name))
-                    else:
-                        yield (*above, entry.name)
-        except FileNotFoundError:
-            if not above:
-                raise

@@ -7,34 +7,49 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from archiver.contracts import LifecycleRule
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Fix, Force, Look, Promise, Seen, Setting, Statement, Verdict
 from archiver.stack.targets import BucketFacts
-from archiver.stack.words import span
 
 LEDGER, DATA = "ledger/", "data/"
 
 
 def judge(facts: BucketFacts, now: datetime) -> tuple[Finding, ...]:  # noqa: ARG001 - every check is asked alike
     """Decide. A store that does not tell gives ``cannot_tell``."""
-    if facts.problem:
+    if facts.problem is not None:
         return (
             _finding(
                 facts,
                 "reachable",
                 Verdict.CANNOT_TELL,
-                promised=f"what is deleted is gone within {span(facts.promise)}",
+                promised=Promise.OBJECTS_GONE(limit_s=facts.promise),
                 observed=facts.problem,
-                fix="correct the bucket's name, the endpoint and the credentials (AWS_…)",
+                fix=Fix.BUCKET(),
             ),
         )
     return (_versions(facts), *_lifecycle(facts), *_lock(facts), _public(facts))
 
 
-def _finding(facts: BucketFacts, check_name: str, verdict: Verdict, **words: str) -> Finding:
-    filled = {"promised": "", "configured": "", "in_force": "", "observed": "", **words}
-    fix = "" if verdict is Verdict.OK else filled.pop("fix", "")
-    filled.pop("fix", None)
-    return Finding(check=f"store.{check_name}", subject=facts.location, verdict=verdict, fix=fix, **filled)
+def _finding(
+    facts: BucketFacts,
+    check_name: str,
+    verdict: Verdict,
+    *,
+    promised: Statement,
+    configured: Statement | None = None,
+    in_force: tuple[Statement, ...] = (),
+    observed: Statement | None = None,
+    fix: Statement | None = None,
+) -> Finding:
+    return Finding(
+        check=f"store.{check_name}",
+        subject=facts.location,
+        promised=(promised,),
+        configured=() if configured is None else (configured,),
+        in_force=in_force,
+        observed=() if observed is None else (observed,),
+        verdict=verdict,
+        fix=() if fix is None or verdict is Verdict.OK else (fix,),
+    )
 
 
 def _key(facts: BucketFacts, part: str) -> str:
@@ -53,41 +68,41 @@ def _covers(facts: BucketFacts, rule: LifecycleRule, part: str) -> bool:
 
 
 def _versions(facts: BucketFacts) -> Finding:
-    promised = f"what is deleted is gone within {span(facts.promise)}"
+    promised = Promise.OBJECTS_GONE(limit_s=facts.promise)
     if facts.versioning is None:
         return _finding(
             facts,
             "versions",
             Verdict.CANNOT_TELL,
             promised=promised,
-            observed="the store does not tell whether it keeps old versions",
-            fix="allow GetBucketVersioning, or look in its console",
+            observed=Look.VERSIONING(),
+            fix=Fix.ALLOW_VERSIONING(),
         )
     if not facts.versioning:
-        return _finding(facts, "versions", Verdict.OK, promised=promised, in_force="no old versions are kept")
+        return _finding(facts, "versions", Verdict.OK, promised=promised, in_force=(Force.NO_VERSIONS(),))
     if facts.rules is None:
         return _finding(
             facts,
             "versions",
             Verdict.CANNOT_TELL,
             promised=promised,
-            in_force="old versions are kept",
-            observed="the store does not tell its lifecycle rules",
-            fix="allow GetLifecycleConfiguration",
+            in_force=(Force.VERSIONS(),),
+            observed=Look.LIFECYCLE(),
+            fix=Fix.ALLOW_LIFECYCLE(),
         )
     expiries = [
         one.noncurrent_after for one in facts.rules if one.noncurrent_after is not None and _covers(facts, one, "")
     ]
     shortest = min(expiries, default=None)
-    fix = f"add a lifecycle rule that expires noncurrent versions after at most {facts.promise.days} days"
+    fix = Fix.ADD_RULE(days=facts.promise.days)
     if shortest is None:
         return _finding(
             facts,
             "versions",
             Verdict.BREACH,
             promised=promised,
-            configured="versioning on, no rule expires old versions of every key",
-            in_force="what is deleted or overwritten stays as an old version for ever",
+            configured=Setting.VERSIONING_NO_RULE(),
+            in_force=(Force.VERSIONS_FOR_EVER(),),
             fix=fix,
         )
     return _finding(
@@ -95,8 +110,8 @@ def _versions(facts: BucketFacts) -> Finding:
         "versions",
         Verdict.OK if shortest <= facts.promise else Verdict.BREACH,
         promised=promised,
-        configured=f"versioning on, old versions expire after {span(shortest)}",
-        in_force=f"a deleted object can live {span(shortest)} longer as an old version",
+        configured=Setting.VERSIONING(period_s=shortest),
+        in_force=(Force.VERSIONS_LONGER(period_s=shortest),),
         fix=fix,
     )
 
@@ -106,29 +121,32 @@ def _lifecycle(facts: BucketFacts) -> Iterator[Finding]:
     if not facts.holds_archive:
         return
     for rule in facts.rules or ():
-        wrong = []
-        if rule.expires_after is not None and _reaches(facts, rule, LEDGER):
-            wrong.append(f"it deletes ledger entries after {span(rule.expires_after)}: the archive would be broken")
-        if rule.expires_after is not None and _reaches(facts, rule, DATA):
-            held = facts.archive_retention
-            if held is None:
-                wrong.append(f"it deletes segments after {span(rule.expires_after)}, behind the ledger's back")
-            elif rule.expires_after < held:
-                wrong.append(
-                    f"it deletes segments after {span(rule.expires_after)}, but they are to be held {span(held)}"
-                )
-        if rule.archives_after is not None and (_reaches(facts, rule, LEDGER) or _reaches(facts, rule, DATA)):
-            wrong.append(f"after {span(rule.archives_after)} objects must be restored before they can be verified")
+        wrong = tuple(_wrong(facts, rule))
         if wrong:
             yield _finding(
                 facts,
                 "lifecycle",
                 Verdict.BREACH,
-                promised="only archiver deletes what its ledger names",
-                configured=f"rule {rule.name!r} for {rule.prefix or 'every key'}",
-                in_force="; ".join(wrong),
-                fix="limit the rule to keys outside of the archive, or remove it; `archiver expire` deletes on time",
+                promised=Promise.ONLY_ARCHIVER_OBJECTS(),
+                configured=Setting.RULE(name=rule.name, prefix=rule.prefix)
+                if rule.prefix
+                else Setting.RULE_EVERY_KEY(name=rule.name),
+                in_force=wrong,
+                fix=Fix.LIMIT_RULE(),
             )
+
+
+def _wrong(facts: BucketFacts, rule: LifecycleRule) -> Iterator[Statement]:
+    if rule.expires_after is not None and _reaches(facts, rule, LEDGER):
+        yield Force.DELETES_LEDGER(period_s=rule.expires_after)
+    if rule.expires_after is not None and _reaches(facts, rule, DATA):
+        held = facts.archive_retention
+        if held is None:
+            yield Force.DELETES_SEGMENTS(period_s=rule.expires_after)
+        elif rule.expires_after < held:
+            yield Force.DELETES_EARLY(period_s=rule.expires_after, held_s=held)
+    if rule.archives_after is not None and (_reaches(facts, rule, LEDGER) or _reaches(facts, rule, DATA)):
+        yield Force.COLD(period_s=rule.archives_after)
 
 
 def _lock(facts: BucketFacts) -> Iterator[Finding]:
@@ -137,27 +155,21 @@ def _lock(facts: BucketFacts) -> Iterator[Finding]:
             facts,
             "lock",
             Verdict.BREACH,
-            promised=f"segments go after {span(facts.archive_retention)}",
-            configured=f"object lock for {span(facts.lock_period)}",
-            in_force="nothing can be deleted on time",
-            fix="shorten the bucket's default lock; what is locked already stays until its date",
+            promised=Promise.SEGMENTS_GO(limit_s=facts.archive_retention),
+            configured=Setting.LOCK(period_s=facts.lock_period),
+            in_force=(Force.LOCKED(),),
+            fix=Fix.SHORTEN_LOCK(),
         )
 
 
 def _public(facts: BucketFacts) -> Finding:
     verdict = {True: Verdict.BREACH, False: Verdict.OK, None: Verdict.CANNOT_TELL}[facts.public]
-    observed = {
-        True: "anybody can read it",
-        False: "not public",
-        None: "the store does not tell whether it is public",
-    }[facts.public]
+    observed = {True: Seen.ANYBODY(), False: Seen.NOT_PUBLIC(), None: Look.PUBLIC()}[facts.public]
     return _finding(
         facts,
         "public",
         verdict,
-        promised="nobody reads it without credentials",
+        promised=Promise.NOT_PUBLIC(),
         observed=observed,
-        fix="block public access at the bucket and the account"
-        if facts.public
-        else "allow GetBucketPolicyStatus and GetPublicAccessBlock, or look in its console",
+        fix=Fix.BLOCK_PUBLIC() if facts.public else Fix.ALLOW_PUBLIC(),
     )

@@ -9,29 +9,25 @@
 Whole blocks are deleted, so "30d" does not mean that no sample is older: ``oldest_possible``.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from archiver.model import Finding, Verdict
+from archiver.model import Finding, Fix, Force, Look, Promise, Seen, Setting, Statement, Verdict
+from archiver.stack import prometheus_disk as disk
+from archiver.stack.blocks import oldest_possible, setting_within
 from archiver.stack.targets import PrometheusTarget, address
 from archiver.stack.web import Server, at, parse_yaml
 from archiver.stack.words import (
     Unknown,
-    age,
     instant_of,
     is_size,
-    moment,
     parse_duration,
-    plural,
     setting,
-    span,
     version_of,
 )
 
@@ -41,39 +37,12 @@ KNOWN_MAJORS = (2, 3)
 FIRST_WITH_BLOCK_DEFECT, FIRST_WITHOUT_BLOCK_DEFECT = (3, 8), (3, 11)
 BLOCK_DEFECT_FACTOR = 1_000_000
 
-BLOCK_SMALLEST = timedelta(hours=2)
-BLOCK_GROWTH = 3
-BLOCK_RANGES = 10
-BLOCK_LARGEST = timedelta(days=31)
-HEAD_LAG = timedelta(hours=3)
-"""The head becomes a block at one and a half times the smallest range, and age counts from the newest block."""
-
 EMPTY_S = 4e12
 """An empty database says 9.2e15: no sample is from the year 126 000."""
 
+LOWEST_METRIC = "prometheus_tsdb_lowest_timestamp_seconds"
 CROSS_CHECK_REACH = timedelta(days=400)
 CROSS_CHECK_STEP = timedelta(hours=6)
-META_BYTES_MAX = 1024 * 1024
-BLOCK_DIRECTORIES_MAX = 100_000
-
-
-def oldest_possible(retention: timedelta, largest_block: timedelta | None = None) -> timedelta:
-    """How old a sample can get under a retention: with 30 d about 32.4 d.
-
-    A block goes as a whole, when its newest sample is older than the retention, counted from the newest block.
-
-    Args:
-        largest_block: ``--storage.tsdb.max-block-duration``; None: a tenth of the retention, as Prometheus sets it.
-    """
-    limit = min(retention / 10, BLOCK_LARGEST) if largest_block is None else largest_block
-    ranges = [BLOCK_SMALLEST * BLOCK_GROWTH**step for step in range(BLOCK_RANGES)]
-    return retention + max((one for one in ranges if one <= limit), default=BLOCK_SMALLEST) + HEAD_LAG
-
-
-def setting_within(promise: timedelta) -> timedelta | None:
-    """The longest retention, in whole days, under which no sample outlives the promise. None: there is none."""
-    candidates = (timedelta(days=days) for days in range(promise.days, 0, -1))
-    return next((one for one in candidates if oldest_possible(one) <= promise), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +80,7 @@ def check(target: PrometheusTarget, client: httpx.Client, now: datetime) -> tupl
 
 def ask(target: PrometheusTarget, client: httpx.Client, now: datetime) -> Answers:
     """Ask for everything that is needed."""
-    server = Server(target.access, client)
+    server = Server(target, client)
     version = _text(_data(server, "/api/v1/status/buildinfo"), "version")
     if isinstance(version, Unknown):
         # Not reached, or something else than a Prometheus: six more questions would give the same answer.
@@ -143,7 +112,7 @@ def _data(server: Server, path: str, params: Mapping[str, str] | None = None) ->
         return found
     data = at(found, "data")
     if at(found, "status") != "success" or not isinstance(data, Mapping):
-        return Unknown(f"{path}: not the answer of a Prometheus", "see that the address is the right one")
+        return Unknown(Look.OTHER_SERVER(path=path, kind="Prometheus"), Fix.ADDRESS())
     return data
 
 
@@ -151,7 +120,7 @@ def _text(data: Mapping[str, Any] | Unknown, key: str) -> str | Unknown:
     if isinstance(data, Unknown):
         return data
     found = data.get(key)
-    return found if isinstance(found, str) else Unknown(f"the answer has no {key}")
+    return found if isinstance(found, str) else Unknown(Look.NO_KEY(place="the answer", key=key))
 
 
 def _configuration(server: Server) -> Mapping[str, Any] | Unknown:
@@ -166,12 +135,12 @@ def _oldest(server: Server) -> datetime | Unknown | None:
     samples = server.metrics()
     if isinstance(samples, Unknown):
         return samples
-    seconds = samples.get("prometheus_tsdb_lowest_timestamp_seconds")
+    seconds = samples.get(LOWEST_METRIC)
     if seconds is None:
-        return Unknown("/metrics has no prometheus_tsdb_lowest_timestamp_seconds")
+        return Unknown(Look.NO_KEY(place="/metrics", key=LOWEST_METRIC))
     if seconds >= EMPTY_S:
         return None
-    return instant_of(seconds) or Unknown(f"prometheus_tsdb_lowest_timestamp_seconds is {seconds:g}: no time")
+    return instant_of(seconds) or Unknown(Look.NO_TIME(place=LOWEST_METRIC))
 
 
 def _overdue(server: Server, before: datetime) -> datetime | Unknown | None:
@@ -190,11 +159,11 @@ def _overdue(server: Server, before: datetime) -> datetime | Unknown | None:
         return data
     series = data.get("result")
     if not isinstance(series, list):
-        return Unknown(f"{path}: not the answer of a Prometheus")
+        return Unknown(Look.OTHER_SERVER(path=path, kind="Prometheus"))
     try:
         times = [float(values[0]) for one in series for values in one["values"]]
     except (TypeError, KeyError, IndexError, ValueError):
-        return Unknown(f"{path}: not the answer of a Prometheus")
+        return Unknown(Look.OTHER_SERVER(path=path, kind="Prometheus"))
     return instant_of(min(times)) if times else None
 
 
@@ -204,14 +173,17 @@ def _overdue(server: Server, before: datetime) -> datetime | Unknown | None:
 def judge(target: PrometheusTarget, answers: Answers, now: datetime) -> tuple[Finding, ...]:
     """Decide. Pure, but for the directory that is looked into when one is given."""
     if isinstance(answers.version, Unknown):
-        return (_cannot_tell(target, "prometheus.reachable", answers.version), *_on_disk(target, now))
+        return (
+            _cannot_tell(target, "prometheus.reachable", answers.version),
+            *disk.look(target, now, _promised(target)),
+        )
     findings: list[Finding] = []
     if answers.is_agent:
         findings.append(_agent(target, answers))
     else:
         findings += [_setting(target, answers), _observed(target, answers, now)]
     findings += _copies(target, answers)
-    return (*findings, *_on_disk(target, now))
+    return (*findings, *disk.look(target, now, _promised(target)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,13 +192,20 @@ class Configured:
 
     Attributes:
         time: None: no limit in time.
-        words: As written, and where.
+        setting: As written, and where.
+        replaced: Flags that do not count.
         from_file: The configuration file's block holds it, and its flags are ignored.
     """
 
     time: timedelta | None
-    words: str
+    setting: Statement
+    replaced: str = ""
     from_file: bool = False
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What is configured, and what does not count beside it."""
+        return (self.setting, Setting.REPLACES(setting=self.replaced)) if self.replaced else (self.setting,)
 
 
 def configured_by_flags(flags: Mapping[str, str]) -> Configured | Unknown:
@@ -246,12 +225,12 @@ def configured_by_flags(flags: Mapping[str, str]) -> Configured | Unknown:
     try:
         time = parse_duration(written) if written else None
     except ValueError:
-        return Unknown(f"the flag's retention {written!r} cannot be read")
+        return Unknown(Look.UNREADABLE(setting="--storage.tsdb.retention.time", value=written))
     parts = [f"--storage.tsdb.retention.time={written}"] if written else []
     parts += [f"--storage.tsdb.retention.size={size}"] if is_size(size) else []
     if not parts:
-        return Configured(time=DEFAULT_RETENTION, words="no flag: the default, 15d")
-    return Configured(time=time, words=" ".join(parts))
+        return Configured(time=DEFAULT_RETENTION, setting=Setting.DEFAULT(value="15d"))
+    return Configured(time=time, setting=Setting.WRITTEN(setting=" ".join(parts)))
 
 
 def configured_by_file(configuration: Mapping[str, Any], flags: Configured) -> Configured | Unknown:
@@ -259,15 +238,15 @@ def configured_by_file(configuration: Mapping[str, Any], flags: Configured) -> C
     block = at(configuration, "storage", "tsdb", "retention")
     if not isinstance(block, Mapping) or not block:
         return flags
-    words = "storage.tsdb.retention in the configuration file: " + ", ".join(f"{k}: {block[k]}" for k in sorted(block))
-    if flags.words.startswith("--"):
-        words += f" (it replaces {flags.words})"
     written = block.get("time")
     try:
         time = None if written in (None, "0s", 0, "0") else parse_duration(str(written))
     except ValueError:
-        return Unknown(f"the configuration file's retention time {written!r} cannot be read")
-    return Configured(time=time, words=words, from_file=True)
+        return Unknown(Look.UNREADABLE(setting="storage.tsdb.retention.time", value=str(written)))
+    shown = Setting.FILE_BLOCK(setting=", ".join(f"{name}: {block[name]}" for name in sorted(block)))
+    # A default is not replaced by anything: nobody wrote it down.
+    replaced = str(flags.setting.facts.get("setting", ""))
+    return Configured(time=time, setting=shown, replaced=replaced, from_file=True)
 
 
 def _configured(answers: Answers) -> Configured | Unknown:
@@ -290,7 +269,7 @@ def parse_in_force(text: str) -> timedelta | Unknown | None:
         try:
             found = parse_duration(part)
         except ValueError:
-            return Unknown(f"storageRetention is {text!r}, which cannot be read")
+            return Unknown(Look.UNREADABLE(setting="storageRetention", value=text))
     return found or None
 
 
@@ -319,18 +298,24 @@ def _setting(target: PrometheusTarget, answers: Answers) -> Finding:
     number = None if isinstance(answers.version, Unknown) else version_of(answers.version)
     breach = _breach_of_setting(target, answers, number, written, in_force)
     doubt = None if breach is not None else _doubt_of_setting(number, written, in_force)
-    what, fix = breach or doubt or ("", "")
-    shown_force = in_force.reason if isinstance(in_force, Unknown) else _in_force_words(answers, in_force)
+    what, fix = breach or doubt or ((), ())
+    shown = (in_force.reason,) if isinstance(in_force, Unknown) else _in_force(answers, in_force)
     return Finding(
         check="prometheus.retention.setting",
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
-        configured=written.reason if isinstance(written, Unknown) else written.words,
-        in_force="; ".join(one for one in (shown_force, what) if one),
-        observed=f"Prometheus {answers.version}",
+        configured=(written.reason,) if isinstance(written, Unknown) else written.statements,
+        in_force=(*shown, *what),
+        observed=_version(answers),
         verdict=Verdict.BREACH if breach else Verdict.CANNOT_TELL if doubt else Verdict.OK,
         fix=fix,
     )
+
+
+def _version(answers: Answers) -> tuple[Statement, ...]:
+    if isinstance(answers.version, Unknown):
+        return (answers.version.reason,)
+    return (Seen.VERSION(product="Prometheus", version=answers.version),)
 
 
 def _has_block_defect(number: tuple[int, int] | None) -> bool:
@@ -343,107 +328,94 @@ def _breach_of_setting(
     number: tuple[int, int] | None,
     written: Configured | Unknown,
     in_force: timedelta | Unknown | None,
-) -> tuple[str, str] | None:
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | None:
     """What is wrong and its fix. Whatever is known decides: a doubt elsewhere never hides a breach."""
     if _has_block_defect(number) and isinstance(written, Configured) and written.from_file:
-        what = (
-            f"Prometheus 3.8 to 3.10 applies a time in the configuration file {BLOCK_DEFECT_FACTOR:,} times too long"
-            if written.time is not None
-            else "no limit in time once this version's defects with the block are mended; what is shown may be old"
-        )
-        return what, f"upgrade to 3.11 or newer; or remove the retention block and {_fix(target, Unknown(''))}"
+        what = Force.TOO_LONG_BY(times=BLOCK_DEFECT_FACTOR) if written.time is not None else Force.NO_LIMIT_OLD()
+        return (what,), (Fix.UPGRADE_PROMETHEUS(), *_fix(target, None))
     limits = [written.time] if isinstance(written, Configured) else []
     limits += [] if isinstance(in_force, Unknown) else [in_force]
     fix = _fix(target, written)
     if None in limits:
-        return "no limit in time: samples stay as long as they fit", fix
+        return (Force.NO_LIMIT_SAMPLES(),), fix
     for one in limits:
         assert one is not None  # looked for above
         reach = oldest_possible(one, _largest_block(answers.flags))
         if one > target.promise or (target.strict and reach > target.promise):
-            return "", fix
+            return (), fix
     return None
 
 
 def _doubt_of_setting(
     number: tuple[int, int] | None, written: Configured | Unknown, in_force: timedelta | Unknown | None
-) -> tuple[str, str] | None:
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | None:
     """What is not known, and what helps."""
     for one in (in_force, written):
         if isinstance(one, Unknown):
-            return "", one.fix or "look at its flags and at its configuration file"
+            return (), (one.fix or Fix.FLAGS_AND_FILE(),)
     if number is None or number[0] not in KNOWN_MAJORS:
-        return "how this version applies its settings is not known here", "update archiver, or check by hand"
+        return (Look.VERSION(),), (Fix.UPDATE_OR_HAND(),)
     return None
 
 
-def _promised(target: PrometheusTarget) -> str:
-    return f"{span(target.promise)}{' for every sample' if target.strict else ''}"
+def _promised(target: PrometheusTarget) -> tuple[Statement, ...]:
+    limit = target.promise
+    return (Promise.EVERY_SAMPLE(limit_s=limit) if target.strict else Promise.AGE(limit_s=limit),)
 
 
-def _in_force_words(answers: Answers, in_force: timedelta | None) -> str:
+def _in_force(answers: Answers, in_force: timedelta | None) -> tuple[Statement, ...]:
     shown = answers.in_force if isinstance(answers.in_force, str) else ""
     if in_force is None:
-        return shown or "nothing is said"
+        return (Force.SAID(value=shown) if shown else Force.NOTHING_SAID(),)
     reach = oldest_possible(in_force, _largest_block(answers.flags))
-    return f"{shown}; whole blocks are deleted, so a sample can get {span(reach)} old"
+    return Force.SAID(value=shown), Force.REACH(reach_s=reach)
 
 
-def _fix(target: PrometheusTarget, written: Configured | Unknown) -> str:
+def _fix(target: PrometheusTarget, written: Configured | Unknown | None) -> tuple[Statement, ...]:
     strictest = setting_within(target.promise)
     wanted = strictest if target.strict and strictest is not None else target.promise
-    place = (
-        f"set storage.tsdb.retention.time: {setting(wanted)} in the configuration file (its block replaces the flags)"
-        if isinstance(written, Configured) and written.from_file
-        else f"start it with --storage.tsdb.retention.time={setting(wanted)}"
-    )
-    hint = (
-        f" ({setting(strictest)}: then no sample gets older than {span(target.promise)})"
-        if strictest is not None and wanted != strictest
-        else ""
-    )
-    return f"{place}{hint}; older blocks then go by themselves"
+    in_file = isinstance(written, Configured) and written.from_file
+    steps = [Fix.SET_IN_FILE(value=setting(wanted)) if in_file else Fix.START_WITH(value=setting(wanted))]
+    if strictest is not None and wanted != strictest:
+        steps.append(Fix.STRICTEST(value=setting(strictest), limit_s=target.promise))
+    return (*steps, Fix.BLOCKS_GO())
 
 
 def _observed(target: PrometheusTarget, answers: Answers, now: datetime) -> Finding:
     limit = now - answers.asked_before
-    said: list[str] = []
+    said: list[Statement] = []
     late = False
     if isinstance(answers.oldest, Unknown):
         said.append(answers.oldest.reason)
     elif answers.oldest is None:
-        said.append("no sample yet")
+        said.append(Seen.NO_SAMPLE())
     else:
-        said.append(f"oldest sample {age(answers.oldest, now)}")
+        said.append(Seen.OLDEST_SAMPLE(age_s=now - answers.oldest, oldest_at=answers.oldest))
         late = now - answers.oldest > limit
     if isinstance(answers.overdue, Unknown):
-        said.append(f"no cross-check: {answers.overdue.reason}")
+        said.append(Seen.NO_CROSS_CHECK(why=answers.overdue.reason))
     elif answers.overdue is None:
-        said.append(f"a query finds none from before {moment(answers.asked_before)}")
+        said.append(Seen.QUERY_NONE(before_at=answers.asked_before))
     else:
-        said.append(f"a query finds samples of {moment(answers.overdue)}")
+        said.append(Seen.QUERY_FINDS(oldest_at=answers.overdue))
         late = True
     known = [one for one in (answers.oldest, answers.overdue) if not isinstance(one, Unknown)]
     # An age is measured by our clock. A sample from the future says that one of the two clocks is wrong.
     skewed = isinstance(answers.oldest, datetime) and answers.oldest > now + timedelta(hours=1)
     if skewed:
-        said.append("that is in the future: its clock and ours disagree")
+        said.append(Seen.FUTURE())
     verdict = Verdict.BREACH if late else Verdict.OK if known and not skewed else Verdict.CANNOT_TELL
-    fixes = {
-        Verdict.OK: "",
-        Verdict.BREACH: "correct the retention first; a Prometheus that takes in nothing deletes nothing: see that its"
-        " targets are up; then look for blocks that were copied or restored into its directory",
-        Verdict.CANNOT_TELL: "make /metrics or /api/v1/query_range reachable from here"
-        if not skewed
-        else "set both clocks by NTP",
+    fixes: Mapping[Verdict, tuple[Statement, ...]] = {
+        Verdict.OK: (),
+        Verdict.BREACH: (Fix.CORRECT_FIRST(),),
+        Verdict.CANNOT_TELL: (Fix.NTP() if skewed else Fix.REACHABLE_PROMETHEUS(),),
     }
     return Finding(
         check="prometheus.retention.observed",
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
-        configured="",
-        in_force=f"with whole blocks at most {span(limit)}" if not target.strict else f"at most {span(limit)}",
-        observed="; ".join(said),
+        in_force=(Force.AT_MOST(limit_s=limit) if target.strict else Force.WITH_BLOCKS(limit_s=limit),),
+        observed=tuple(said),
         verdict=verdict,
         fix=fixes[verdict],
     )
@@ -455,20 +427,18 @@ def _agent(target: PrometheusTarget, answers: Answers) -> Finding:
     try:
         kept = parse_duration(written) or AGENT_DEFAULT_RETENTION
         verdict = Verdict.OK if kept <= target.promise else Verdict.BREACH
-        shown = f"at most {span(kept)} wait to be sent"
+        shown = Force.WAITS(limit_s=kept)
     except ValueError:
-        verdict, shown = Verdict.CANNOT_TELL, f"{written!r} cannot be read"
+        verdict, shown = Verdict.CANNOT_TELL, Force.UNREADABLE(value=written)
     return Finding(
         check="prometheus.agent",
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
-        configured=f"agent mode, --storage.agent.retention.max-time={written}",
-        in_force=shown,
-        observed=f"Prometheus {answers.version}; it keeps no samples of its own and sends all of them on",
+        configured=(Setting.AGENT(value=written),),
+        in_force=(shown,),
+        observed=(*_version(answers), Seen.AGENT()),
         verdict=verdict,
-        fix=""
-        if verdict is Verdict.OK
-        else f"set --storage.agent.retention.max-time={setting(target.promise)} or less",
+        fix=() if verdict is Verdict.OK else (Fix.AGENT(value=setting(target.promise)),),
     )
 
 
@@ -479,20 +449,17 @@ def _copies(target: PrometheusTarget, answers: Answers) -> Iterator[Finding]:
         return
     written = answers.configuration.get("remote_write") or []
     for one in written if isinstance(written, list) else []:
-        url = str(at(one, "url") or "")
-        host = _host(url)
+        host = _host(str(at(one, "url") or ""))
         known = host in target.known_copies
         yield Finding(
             check="prometheus.remote_write",
-            subject=target.access.address,
+            subject=target.address,
             promised=_promised(target),
-            configured=f"remote_write to {host or 'a URL that cannot be read'}",
-            in_force="every sample is copied there",
-            observed="that copy is accounted for elsewhere" if known else "how long the copy is kept is not known here",
+            configured=(Setting.REMOTE_WRITE(host=host) if host else Setting.REMOTE_WRITE_UNREADABLE(),),
+            in_force=(Force.COPIED(),),
+            observed=(Seen.COPY_KNOWN() if known else Seen.COPY_UNKNOWN(),),
             verdict=Verdict.OK if known else Verdict.CANNOT_TELL,
-            fix=""
-            if known
-            else "check that copy's retention too and name its host among the known copies, or remove the remote_write",
+            fix=() if known else (Fix.KNOWN_COPY(),),
         )
 
 
@@ -504,116 +471,9 @@ def _host(url: str) -> str:
 def _cannot_tell(target: PrometheusTarget, check_name: str, why: Unknown) -> Finding:
     return Finding(
         check=check_name,
-        subject=target.access.address,
+        subject=target.address,
         promised=_promised(target),
-        configured="",
-        in_force="",
-        observed=why.reason,
+        observed=(why.reason,),
         verdict=Verdict.CANNOT_TELL,
-        fix=why.fix or "see that it is a Prometheus and answers",
-    )
-
-
-# ── On disk ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _on_disk(target: PrometheusTarget, now: datetime) -> Iterator[Finding]:
-    """Blocks that retention has left, and snapshots, which no retention ever reaches."""
-    if target.data_directory is None:
-        return
-    root = target.data_directory
-    try:
-        blocks = _blocks(root)
-        snapshot_root = root / "snapshots"
-        snapshots = sorted(one for one in snapshot_root.iterdir() if one.is_dir()) if snapshot_root.is_dir() else []
-        taken = [(one, _blocks(one)) for one in snapshots]
-    except OSError as exc:
-        yield Finding(
-            check="prometheus.blocks",
-            subject=str(root),
-            promised=_promised(target),
-            configured="",
-            in_force="",
-            observed=f"cannot be read: {exc.strerror or type(exc).__name__}",
-            verdict=Verdict.CANNOT_TELL,
-            fix="let archiver's user read the directory, or leave it out",
-        )
-        return
-    limit = target.promise if target.strict else oldest_possible(target.promise)
-    yield _block_finding(target, "prometheus.blocks", root, blocks, limit, now)
-    for path, found in taken:
-        yield _block_finding(target, "prometheus.snapshot", path, found, limit, now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Blocks:
-    """The blocks of one directory.
-
-    Attributes:
-        oldest: The earliest time that any readable one begins with.
-        unreadable: Directories of blocks whose ``meta.json`` says no time.
-    """
-
-    count: int
-    oldest: datetime | None
-    unreadable: int
-
-
-def _blocks(root: Path) -> _Blocks:
-    """Every block in a directory, those being deleted included.
-
-    Raises:
-        OSError: The directory cannot be read.
-    """
-    count, unreadable, oldest = 0, 0, None
-    for number, path in enumerate(root.iterdir()):
-        if number >= BLOCK_DIRECTORIES_MAX:
-            raise OSError(f"more than {BLOCK_DIRECTORIES_MAX} entries")
-        meta = path / "meta.json"
-        if not meta.is_file():
-            continue
-        count += 1
-        begins = _begin_of(meta)
-        if begins is None:
-            unreadable += 1
-        elif oldest is None or begins < oldest:
-            oldest = begins
-    return _Blocks(count, oldest, unreadable)
-
-
-def _begin_of(meta: Path) -> datetime | None:
-    with meta.open("rb") as file:
-        text = file.read(META_BYTES_MAX)
-    try:
-        milliseconds = at(json.loads(text), "minTime")
-    except (ValueError, RecursionError):
-        return None
-    return instant_of(milliseconds / 1000) if isinstance(milliseconds, int) else None
-
-
-def _block_finding(
-    target: PrometheusTarget, check_name: str, path: Path, blocks: _Blocks, limit: timedelta, now: datetime
-) -> Finding:
-    is_snapshot = check_name == "prometheus.snapshot"
-    said = [plural(blocks.count, "block")]
-    if blocks.oldest is not None:
-        said.append(f"the oldest begins {moment(blocks.oldest)}")
-        if is_snapshot and now - blocks.oldest <= limit:
-            said.append(f"from {moment(blocks.oldest + limit)} on it breaks the promise")
-    if blocks.unreadable:
-        said.append(f"{blocks.unreadable} without a readable time")
-    late = blocks.oldest is not None and now - blocks.oldest > limit
-    verdict = Verdict.BREACH if late else Verdict.CANNOT_TELL if blocks.unreadable else Verdict.OK
-    remove = "a snapshot is a copy without an end: delete the directory" if is_snapshot else ""
-    return Finding(
-        check=check_name,
-        subject=str(path),
-        promised=_promised(target),
-        configured="",
-        in_force="no retention reaches a snapshot" if is_snapshot else f"at most {span(limit)}",
-        observed=", ".join(said),
-        verdict=verdict,
-        fix=""
-        if verdict is Verdict.OK
-        else remove or "see prometheus.retention.setting; blocks copied in by hand have to be deleted by hand",
+        fix=(why.fix or Fix.IS_KIND(kind="Prometheus"),),
     )

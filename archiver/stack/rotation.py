@@ -5,6 +5,7 @@ logrotate keeps ``rotate`` old files and the current one, so that just before a 
 size alone knows no time. pm2-logrotate keeps ``retain`` files and rotates by a cron expression as well as by size.
 """
 
+import errno
 import fnmatch
 import json
 import re
@@ -15,7 +16,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from archiver.stack.words import Unknown, span
+from archiver.model import Fix, Force, Look, Setting, Statement
+from archiver.stack.words import Unknown, error_name
 
 FILE_BYTES_MAX = 1024 * 1024
 INCLUDES_MAX = 500
@@ -50,13 +52,13 @@ class Bound:
 
     Attributes:
         age: None: there is no bound.
-        words: The setting, and why there is no bound.
-        remark: What it does not cover.
+        setting: As configured, and why there is no bound.
+        remarks: What it does not cover.
     """
 
     age: timedelta | None
-    words: str
-    remark: str = ""
+    setting: tuple[Statement, ...]
+    remarks: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def read_logrotate(files: tuple[Path, ...]) -> tuple[Rule, ...] | Unknown:
         for path in files:
             _read_place(path, _Reading(rules, defaults))
     except OSError as exc:
-        return Unknown(f"logrotate's configuration: {exc.strerror or exc}", "let archiver's user read it")
+        return Unknown(Look.NO_FILE(path="logrotate", error=error_name(exc)), Fix.READABLE_FILE())
     return tuple(rules)
 
 
@@ -102,7 +104,7 @@ class _Reading:
 def _read_place(path: Path, so_far: _Reading) -> None:
     so_far.files += 1
     if so_far.files > INCLUDES_MAX or so_far.depth > INCLUDE_DEPTH_MAX:
-        raise OSError("too many included files")
+        raise OSError(errno.E2BIG, "too many included files")
     if path.is_dir():
         for one in sorted(path.iterdir()):
             if one.is_file() and not one.name.startswith(".") and not one.name.endswith(IGNORED_SUFFIXES):
@@ -177,26 +179,32 @@ def logrotate_bound(rule: Rule) -> Bound:
     size = said.get("size", "") or said.get("minsize", "")
     shown = [said["period"]] if said.get("period") else []
     shown += [f"{name} {said[name]}" for name in ("rotate", "maxage", "size", "minsize") if said.get(name)]
-    words = f"logrotate {rule.origin}: {', '.join(shown) or 'nothing set'}"
-    remark = (
-        "a log that falls silent is not rotated (notifempty) and keeps its last files" if "notifempty" in said else ""
+    origin = str(rule.origin)
+    written = (
+        Setting.LOGROTATE(path=origin, setting=", ".join(shown)) if shown else Setting.LOGROTATE_NOTHING(path=origin)
     )
-    if "mail" in said and "nomail" not in said:
-        remark = f"{remark}; " * bool(remark) + "old logs are mailed before they are deleted: that is a copy"
-    if "olddir" in said and "noolddir" not in said:
-        remark = f"{remark}; " * bool(remark) + f"old logs go to {said['olddir']}: look there too"
+    remarks = tuple(_remarks(said))
     try:
         count, max_age_days = int(count_text or "0"), int(max_age_text) if max_age_text else None
     except ValueError:
-        return Bound(None, f"{words} (not a number)", remark)
+        return Bound(None, (written, Setting.NO_NUMBER()), remarks)
     if period is None or size:
-        return Bound(None, f"{words}: rotated by size, so a quiet log is kept without a limit in time", remark)
+        return Bound(None, (written, Setting.BY_SIZE()), remarks)
     ages = [] if count < 0 else [period * (count + 1)]
     if max_age_days is not None:
         ages.append(timedelta(days=max_age_days) + 2 * period)
     if not ages:
-        return Bound(None, f"{words}: old files are never deleted", remark)
-    return Bound(min(ages), words, remark)
+        return Bound(None, (written, Setting.NEVER_DELETED()), remarks)
+    return Bound(min(ages), (written,), remarks)
+
+
+def _remarks(said: Mapping[str, str]) -> Iterator[Statement]:
+    if "notifempty" in said:
+        yield Force.SILENT()
+    if "mail" in said and "nomail" not in said:
+        yield Force.MAILED()
+    if "olddir" in said and "noolddir" not in said:
+        yield Force.OLDDIR(path=said["olddir"])
 
 
 def pm2_bound(path: Path) -> Bound | Unknown:
@@ -205,25 +213,22 @@ def pm2_bound(path: Path) -> Bound | Unknown:
         with path.open("rb") as file:
             document = json.loads(file.read(FILE_BYTES_MAX))
     except OSError as exc:
-        return Unknown(
-            f"{path}: {exc.strerror or type(exc).__name__}", "name PM2's module_conf.json, readable by archiver"
-        )
+        return Unknown(Look.NO_FILE(path=str(path), error=error_name(exc)), Fix.NAME_PM2())
     except (ValueError, RecursionError):
-        return Unknown(f"{path}: no JSON", "name PM2's module_conf.json")
+        return Unknown(Look.NO_JSON(path=str(path)), Fix.NAME_PM2())
     module: Any = document.get("pm2-logrotate") if isinstance(document, Mapping) else None
     if not isinstance(module, Mapping):
-        return Bound(None, f"{path}: pm2-logrotate is not installed")
+        return Bound(None, (Setting.PM2_MISSING(path=str(path)),))
     retain = str(module.get("retain", PM2_RETAIN_DEFAULT)).strip()
     cron = str(module.get("rotateInterval", PM2_CRON_DEFAULT)).strip()
-    words = f"pm2-logrotate: retain {retain}, rotateInterval {cron!r}"
+    shown = f"retain {retain}, rotateInterval {cron!r}"
     period = cron_period(cron)
     if period is None:
-        return Unknown(f"{words}: how often that is was not understood", "write a daily rotateInterval: 0 0 * * *")
+        return Unknown(Look.PM2_CRON(setting=shown), Fix.PM2_DAILY())
+    written = Setting.PM2(setting=shown)
     if not retain.isdigit():
-        return Bound(None, f"{words}: old files are never deleted")
-    return Bound(
-        period * (int(retain) + 1), f"{words} ({span(period)} a file)", "a log that falls silent keeps its last files"
-    )
+        return Bound(None, (written, Setting.NEVER_DELETED()))
+    return Bound(period * (int(retain) + 1), (written, Setting.PM2_FILE(period_s=period)), (Force.SILENT_PM2(),))
 
 
 def cron_period(expression: str) -> timedelta | None:

@@ -1,17 +1,23 @@
 """What is to be looked at, and what was promised for it. Frozen; secrets never show in a ``repr``."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field
 
 from archiver.contracts import CronJob, LifecycleRule
-
-PROMISE = timedelta(days=30)
-"""The operator's documented choice; no law names it."""
+from archiver.model import SOURCE_RETENTION, Statement
+from archiver.stack.settings import (
+    AccessSettings,
+    AlertmanagerCheckSettings,
+    AlertServiceCheckSettings,
+    ComposeCheckSettings,
+    LogDirectorySettings,
+    LokiCheckSettings,
+    PrometheusCheckSettings,
+)
 
 
 def address(url: str) -> str:
@@ -28,32 +34,14 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{shown_host}{port}{parts.path.rstrip('/')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """How one HTTP server is reached.
+class Access(AccessSettings):
+    """One HTTP server and how it is reached.
 
     Attributes:
         url: Base, a path included when it stands behind a prefix. Credentials in it are used as basic auth.
-        username, password: Basic auth, instead of ``bearer_token``.
-        headers: Sent with every request, for a proxy that asks for them.
-        ca_file: Certificates to trust instead of the system's.
-        tls_verify: Off: any certificate is taken. What was asked is then asked of whoever answered.
-        client_certificate_file, client_key_file: For a server that asks for a certificate.
-        timeout_s: For connecting, and between two pieces of an answer.
-        deadline_s: For one whole answer.
     """
 
-    url: str = field(repr=False)
-    username: str = field(default="", repr=False)
-    password: SecretStr | None = None
-    bearer_token: SecretStr | None = None
-    headers: Mapping[str, SecretStr] = field(default_factory=dict)
-    ca_file: Path | None = None
-    tls_verify: bool = True
-    client_certificate_file: Path | None = None
-    client_key_file: Path | None = None
-    timeout_s: float = 10.0
-    deadline_s: float = 60.0
+    url: str = Field(repr=False)
 
     @property
     def address(self) -> str:
@@ -61,93 +49,47 @@ class Access:
         return address(self.url)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrometheusTarget:
+class PrometheusTarget(PrometheusCheckSettings, Access):
     """A deployed Prometheus.
 
     Attributes:
         promise: How long samples may live.
-        strict: Whether the promise holds for every single sample. Otherwise a setting of the promised length is
-            enough, and whole blocks may reach beyond it.
-        known_copies: Hosts of remote-write targets whose retention is accounted for elsewhere.
-        data_directory: ``--storage.tsdb.path`` as seen from here; None: blocks and snapshots are not looked at.
     """
 
-    access: Access
-    promise: timedelta = PROMISE
-    strict: bool = False
-    known_copies: frozenset[str] = frozenset()
-    data_directory: Path | None = None
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LokiTarget:
-    """A deployed Loki.
+class LokiTarget(LokiCheckSettings, Access):
+    """A deployed Loki."""
 
-    Attributes:
-        tenants: Sent as ``X-Scope-OrgID``. Empty: one tenant, no header (``auth_enabled: false``).
-        chunk_directory: The filesystem store's root as seen from here; None: files are not looked at.
-        lookback: How far back the oldest line is searched.
-    """
-
-    access: Access
-    promise: timedelta = PROMISE
-    tenants: tuple[str, ...] = ()
-    chunk_directory: Path | None = None
-    lookback: timedelta = timedelta(days=400)
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertmanagerTarget:
+class AlertmanagerTarget(AlertmanagerCheckSettings, Access):
     """A deployed Alertmanager: its silences carry names and comments of people."""
 
-    access: Access
-    promise: timedelta = PROMISE
+    url: str = Field(repr=False)
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertServiceTarget:
+class AlertServiceTarget(AlertServiceCheckSettings, Access):
     """A deployed alert service: alerts and their history carry whatever labels and notes say."""
 
-    access: Access
-    promise: timedelta = PROMISE
+    url: str = Field(repr=False)
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeTarget:
-    """The compose file that the stack was started with.
+class ComposeTarget(ComposeCheckSettings):
+    """The compose file that the stack was started with, or what ``docker compose config`` printed of it."""
 
-    Attributes:
-        files: In the order of ``docker compose -f``; later ones override earlier ones.
-        resolved: They are the output of ``docker compose config``: nothing is left to substitute.
-        environment: For the substitution; wins over ``environment_files``.
-        environment_files: As compose reads them; ``.env`` beside the first file unless another one is named.
-    """
-
-    files: tuple[Path, ...]
-    promise: timedelta = PROMISE
-    resolved: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    environment_files: tuple[Path, ...] = ()
+    file: Path
+    promise: timedelta = SOURCE_RETENTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogDirectoryTarget:
-    """A directory that log files are written to, rotated in, and deleted from.
+class LogDirectoryTarget(LogDirectorySettings):
+    """A directory that log files are written to, rotated in, and deleted from."""
 
-    Attributes:
-        patterns: Names of the files that hold the lines; rotated and compressed ones included.
-        timezone: Of times without an offset (nginx's error log, RFC 3164, PM2's ``--time``).
-        logrotate_files: ``/etc/logrotate.conf`` or a directory such as ``/etc/logrotate.d``.
-        pm2_configuration: PM2's ``module_conf.json``, where pm2-logrotate rotates this directory.
-    """
-
-    path: Path
-    promise: timedelta = PROMISE
-    patterns: tuple[str, ...] = ("*",)
-    timezone: tzinfo = UTC
-    logrotate_files: tuple[Path, ...] = ()
-    pm2_configuration: Path | None = None
+    promise: timedelta = SOURCE_RETENTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +100,7 @@ class BucketFacts:
         location: For a person; no credentials.
         prefix: Of our keys in the bucket, without a slash at either end.
         holds_archive: Off: Loki's chunks, which a lifecycle rule may delete, because no ledger names them.
-        problem: Why it could not be asked at all; then nothing else is known. Empty: it was.
+        problem: Why it could not be asked at all; then nothing else is known. None: it was.
         promise: How long a deleted object may live on as an old version.
         archive_retention: The longest that any dataset may be held. None: not chosen yet.
         versioning: Whether an overwritten or deleted object stays as an old version (a suspended one counts as on
@@ -170,8 +112,8 @@ class BucketFacts:
     location: str
     prefix: str = ""
     holds_archive: bool = True
-    problem: str = ""
-    promise: timedelta = PROMISE
+    problem: Statement | None = None
+    promise: timedelta = SOURCE_RETENTION
     archive_retention: timedelta | None = None
     versioning: bool | None = None
     rules: tuple[LifecycleRule, ...] | None = None
@@ -188,14 +130,14 @@ class TableFacts:
         promise: None: its rows are never purged.
         window: Rows are purged when their whole window is old enough.
         oldest: None: no row has a time.
-        problem: Why there is no answer, or none that may be believed (row level security hides rows). Empty: there is.
+        problem: Why there is no answer, or none that may be believed (row level security hides rows). None: there is.
     """
 
     relation: str
-    promise: timedelta | None = PROMISE
+    promise: timedelta | None = SOURCE_RETENTION
     window: timedelta = timedelta(days=1)
     oldest: datetime | None = None
-    problem: str = ""
+    problem: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +146,7 @@ class SupabaseFacts:
 
     Attributes:
         location: For a person; no credentials.
-        problem: Why the database could not be asked at all. Empty: it was.
+        problem: Why the database could not be asked at all. None: it was.
         promise: How long a deleted row may live on in a backup.
         jobs: None: they could not be read. Empty: pg_cron has none, or is not there.
         plan: ``free``, ``pro``, ``team`` or ``enterprise``; empty: not said. No database tells it.
@@ -212,8 +154,8 @@ class SupabaseFacts:
     """
 
     location: str
-    problem: str = ""
-    promise: timedelta = PROMISE
+    problem: Statement | None = None
+    promise: timedelta = SOURCE_RETENTION
     jobs: tuple[CronJob, ...] | None = None
     tables: tuple[TableFacts, ...] = ()
     plan: str = ""

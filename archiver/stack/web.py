@@ -15,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import yaml
 
+from archiver.model import Fix, Look
 from archiver.stack.targets import Access
-from archiver.stack.words import Unknown
+from archiver.stack.words import Unknown, error_name
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 REASON_CHARACTERS_MAX = 200
@@ -88,6 +89,15 @@ def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
     return line if len(line) <= REASON_CHARACTERS_MAX else f"{line[:REASON_CHARACTERS_MAX]}…"
 
 
+def _cause(exc: BaseException) -> BaseException:
+    """What an error comes from in the end: httpx wraps what the system said."""
+    seen: set[int] = set()
+    while (below := exc.__cause__ or exc.__context__) is not None and id(below) not in seen:
+        seen.add(id(below))
+        exc = below
+    return exc
+
+
 class Server:
     """One server, asked by path."""
 
@@ -96,7 +106,6 @@ class Server:
         self.address = access.address
         self._access = access
         self._client = client
-        self._secrets = secrets_of(access)
         self._clock = clock
 
     def get(
@@ -120,36 +129,31 @@ class Server:
                 for piece in answer.iter_bytes():
                     body += piece
                     if len(body) > ANSWER_BYTES_MAX:
-                        return Unknown(f"{path}: the answer is larger than {ANSWER_BYTES_MAX // 2**20} MiB")
+                        return Unknown(Look.TOO_LARGE(path=path, most_bytes=ANSWER_BYTES_MAX))
                     if self._clock() > end:
-                        return Unknown(f"{path}: no whole answer within {self._access.deadline_s:.0f} s")
+                        return Unknown(Look.TOO_SLOW(path=path, timeout_s=round(self._access.deadline_s)))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
             return self._unreachable(path, exc)
         text = body.decode(errors="replace")
         return Reply(status, text) if status in accepted else self._refused(path, status, text)
 
     def _unreachable(self, path: str, exc: Exception) -> Unknown:
-        reason = clean(str(exc), self._secrets) or type(exc).__name__
         if isinstance(exc, httpx.TimeoutException):
-            reason = f"no answer within {self._access.timeout_s:g} s"
-        fix = "see that it runs, and that the address and port are reached from here"
-        if "CERTIFICATE" in reason.upper() or "SSL" in reason.upper():
-            fix = "name the certificate authority (ca_file), or correct http and https in the address"
-        return Unknown(f"{path}: not reached: {reason}", fix)
+            return Unknown(Look.NO_ANSWER(path=path, timeout_s=round(self._access.timeout_s)), Fix.RUNS())
+        # What a library says may quote a header or an address: only the kind of the error is kept.
+        cause = _cause(exc)
+        is_tls = isinstance(cause, ssl.SSLError) or "CERTIFICATE" in str(exc).upper() or "SSL" in str(exc).upper()
+        error = "TLS" if is_tls else error_name(cause) if isinstance(cause, OSError) else type(exc).__name__
+        return Unknown(Look.NOT_REACHED(path=path, error=error), Fix.TLS() if is_tls else Fix.RUNS())
 
     def _refused(self, path: str, status: int, text: str) -> Unknown:
         if status in (UNAUTHORIZED, FORBIDDEN):
             if "org id" in text:
-                return Unknown(f"{path}: {status}: it has several tenants", "name the tenants to ask for")
-            return Unknown(
-                f"{path}: refused with {status}", "give the user name and password, or the token, to ask with"
-            )
+                return Unknown(Look.TENANTS(path=path, status=status), Fix.TENANTS())
+            return Unknown(Look.REFUSED(path=path, status=status), Fix.CREDENTIALS())
         if 300 <= status < 400:  # noqa: PLR2004
-            return Unknown(f"{path}: leads elsewhere ({status})", "name the address behind the redirect or the login")
-        said = "" if "<" in text[:64] else clean(text, self._secrets)
-        return Unknown(
-            f"{path}: answered {status}{': ' + said if said else ''}", "see that the address is the right one"
-        )
+            return Unknown(Look.REDIRECTED(path=path, status=status), Fix.BEHIND_REDIRECT())
+        return Unknown(Look.ANSWERED(path=path, status=status), Fix.ADDRESS())
 
     def json(
         self, path: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -161,7 +165,7 @@ class Server:
         try:
             return json.loads(reply.text)
         except (ValueError, RecursionError):
-            return Unknown(f"{path}: the answer is no JSON", "see that the address is the right one")
+            return Unknown(Look.NO_JSON(path=path), Fix.ADDRESS())
 
     def metrics(self, path: str = "/metrics") -> Mapping[str, float] | Unknown:
         """The samples without labels of a page of metrics, by name."""
@@ -190,9 +194,10 @@ def parse_yaml(text: str, what: str) -> Mapping[str, Any] | Unknown:
         found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
-        where = "" if mark is None else f", line {mark.line + 1}"
-        return Unknown(f"{what}: cannot be read as YAML{where}")
-    return found if isinstance(found, dict) else Unknown(f"{what}: holds no mapping")
+        if mark is None:
+            return Unknown(Look.NO_YAML(place=what))
+        return Unknown(Look.NO_YAML_LINE(place=what, line=mark.line + 1))
+    return found if isinstance(found, dict) else Unknown(Look.NO_MAPPING(place=what))
 
 
 def at(document: Any, *path: str) -> Any:

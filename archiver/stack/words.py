@@ -1,8 +1,11 @@
-"""Durations and instants as servers write them, and as people read them."""
+"""Durations and instants as servers write them, and what could not be read."""
 
+import errno
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from archiver.model import Statement
 
 _UNIT_S = {
     "ns": 1e-9,
@@ -28,8 +31,13 @@ HOUR_S = 3600
 class Unknown:
     """What could not be found out, and what a person can do about it."""
 
-    reason: str
-    fix: str = ""
+    reason: Statement
+    fix: Statement | None = None
+
+
+def error_name(problem: OSError) -> str:
+    """The name of a system's error, ``EACCES``; its class where it has no number."""
+    return errno.errorcode.get(problem.errno or 0, type(problem).__name__)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -61,19 +69,6 @@ def is_size(text: str) -> bool:
     return bool(_SIZE.fullmatch(word) or _PERCENTAGE.fullmatch(word)) and not _NONE.fullmatch(word)
 
 
-def span(duration: timedelta) -> str:
-    """``30 d``, ``32.4 d``, ``5 h``, ``10 min``, ``12 s``."""
-    seconds = duration.total_seconds()
-    for size, unit in ((DAY_S, "d"), (HOUR_S, "h"), (60, "min")):
-        if abs(seconds) >= size:
-            return f"{_number(seconds / size)} {unit}"
-    return f"{_number(seconds)} s"
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
-
-
 def setting(duration: timedelta) -> str:
     """As Prometheus and Loki read it: ``30d``, ``36h``, ``90m``."""
     seconds = int(duration.total_seconds())
@@ -81,16 +76,6 @@ def setting(duration: timedelta) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def moment(instant: datetime) -> str:
-    """``2026-10-24 03:00 UTC``."""
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def age(instant: datetime, now: datetime) -> str:
-    """``31.2 d old (2026-10-22 04:12 UTC)``."""
-    return f"{span(now - instant)} old ({moment(instant)})"
 
 
 def instant_of(seconds: float) -> datetime | None:
@@ -105,8 +90,3 @@ def version_of(text: str) -> tuple[int, int] | None:
     """Major and minor of ``2.42.0+ds``, ``v3.9.1``; None for anything that does not begin so."""
     match = re.match(r"v?(\d{1,4})\.(\d{1,4})(?:\.|$|[-+])", text.strip())
     return None if match is None else (int(match[1]), int(match[2]))
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from archiver.holdings import Holdings
-from archiver.model import Finding, Observed, RunEnded, StepOutcome, Verdict
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from archiver.ledger.holdings import Holdings
+from archiver.model import Finding, Observed, RunEnded, StepOutcome, Verdict, is_hold
 
 Labels = tuple[tuple[str, str], ...]
 Series = dict[tuple[str, Labels], float]
@@ -45,9 +50,6 @@ OF_ONE_RUN: Final = frozenset(
 """Said anew by every run. All others keep their last value through a run that could not find a new one."""
 
 SUBJECTS: Final = ("prometheus", "loki", "alertmanager", "alerts", "compose", "logs", "store", "supabase")
-
-_LINE: Final = re.compile(r"(archiver_[a-z_]+)(?:\{(.*)\})? (\S+)")
-_LABEL: Final = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,7 @@ def _left_alone(observed: Iterable[Observed]) -> dict[str, tuple[int, int]]:
     found = {}
     for one in observed:
         if one.place == "source" and one.rows is not None:
-            held = sum(kept.rows for kept in one.reasons if kept.reason.startswith("on hold"))
+            held = sum(kept.rows for kept in one.reasons if is_hold(kept.reason))
             found[one.dataset] = (held, one.rows_overdue - held)
     return found
 
@@ -198,47 +200,29 @@ def _instant(text: str) -> datetime:
 # ── The exposition format ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def exposition(series: Series) -> str:
-    """Prometheus's text format: by name in the order of ``HELP``, then by labels."""
-    lines: list[str] = []
-    for name, meaning in HELP.items():
-        of_name = sorted((labels, value) for (one, labels), value in series.items() if one == name)
-        if of_name:
-            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-            lines += [f"{name}{_labels(labels)} {_number(value)}" for labels, value in of_name]
-    return "\n".join(lines) + "\n"
+class Exposed(Collector):
+    """Series as ``prometheus_client`` collects them: by name in the order of ``HELP``, then by labels."""
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of which there are series."""
+        for name, meaning in HELP.items():
+            samples = sorted((labels, value) for (written, labels), value in self._series.items() if written == name)
+            if samples:
+                metric = Metric(name, meaning, "gauge")
+                for labels, value in samples:
+                    metric.add_sample(name, dict(labels), value)
+                yield metric
 
 
 def parsed(text: str) -> Series:
-    """What ``exposition`` wrote; lines of anybody else are passed over."""
-    return dict(_parsed(text))
-
-
-def _parsed(text: str) -> Iterator[tuple[tuple[str, Labels], float]]:
-    for line in text.splitlines():
-        found = _LINE.fullmatch(line)
-        if found is None or found[1] not in HELP:
-            continue
-        labels = tuple(sorted((name, _unescaped(value)) for name, value in _LABEL.findall(found[2] or "")))
-        try:
-            yield (found[1], labels), float(found[3])
-        except ValueError:
-            continue
-
-
-def _labels(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _unescaped(value: str) -> str:
-    return re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], value)
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+    """What was exposed, as far as it can be read; metrics of anybody else are passed over."""
+    series: Series = {}
+    with suppress(ValueError):
+        for metric in text_string_to_metric_families(text):
+            for sample in metric.samples:
+                if sample.name in HELP:
+                    series[_key(sample.name, **sample.labels)] = sample.value
+    return series

@@ -1,120 +1,122 @@
-"""The same metrics to an OpenTelemetry collector: OTLP over gRPC (its port 4317), or over HTTP with JSON (4318)."""
+"""The same metrics to an OpenTelemetry collector, once: OTLP over HTTP, by OpenTelemetry's own exporter.
 
-import os
-from collections import defaultdict
-from collections.abc import Mapping
+What ``OTEL_EXPORTER_OTLP_…`` says beyond address, headers and time-out (a certificate, compression) counts here as in
+every program that uses it. This takes a third of a second to import: only who sends this way imports it.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import Any, Final
 
-import httpx
+import requests
+from google.protobuf.message import DecodeError
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.sdk.metrics.export import (
+    Gauge,
+    Metric,
+    MetricExportResult,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+)
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from archiver.telemetry.metrics import HELP, Labels, Series
+from archiver.telemetry.metrics import HELP, Series
 
-GRPC_PORT: Final = 4317
-EXPORT: Final = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
-
-OtlpProtocol = Literal["grpc", "http"]
+SERVICE: Final = "archiver"
+TAKEN: Final = range(200, 300)
 
 
 class NotSent(Exception):
     """The collector did not take the metrics: a warning, never a failure."""
 
 
-def protocol_of(url: str) -> OtlpProtocol:
-    """What the collector's usual ports say: gRPC at 4317, HTTP everywhere else."""
-    return "grpc" if urlsplit(url).port == GRPC_PORT else "http"
-
-
-def send(
-    url: str,
-    series: Series,
-    *,
-    at: datetime,
-    headers: Mapping[str, str],
-    timeout_s: float,
-    protocol: OtlpProtocol | None = None,
-) -> None:
-    """Send all series once.
+def send(url: str, series: Series, *, at: datetime, headers: Mapping[str, str], timeout_s: float) -> None:
+    """Send all series.
 
     Args:
-        url: Of the collector, ``http://127.0.0.1:4317``; over HTTP ``/v1/metrics`` is appended. With ``https`` the
-            connection is a TLS connection in both.
+        url: Of the collector, ``http://127.0.0.1:4318``; ``/v1/metrics`` is appended.
         at: Stands on every point.
-        headers: gRPC's metadata, or the request's headers.
-        protocol: None: as the port says.
+        timeout_s: For all attempts together: the exporter asks again after 429, 502, 503, 504 and a lost connection.
 
     Raises:
         NotSent: It was refused, or not all of it taken, or nobody answered.
     """
-    if (protocol or protocol_of(url)) == "grpc":
-        refused = _over_grpc(url, payload(series, at), headers, timeout_s)
-    else:
-        refused = _over_http(url, payload(series, at), headers, timeout_s)
-    if refused:
-        raise NotSent(f"{url}: the collector refused {refused} points of the metrics")
-
-
-def _over_http(url: str, body: dict[str, Any], headers: Mapping[str, str], timeout_s: float) -> int:
     address = f"{url.rstrip('/')}/v1/metrics"
-    try:
-        with httpx.Client(timeout=timeout_s, trust_env=False) as client:
-            answer = client.post(address, json=body, headers=dict(headers)).raise_for_status()
-    except httpx.HTTPStatusError as problem:
-        raise NotSent(f"{address}: the metrics were answered {problem.response.status_code}") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise NotSent(f"{address}: the metrics did not arrive ({type(problem).__name__})") from None
-    try:
-        return int(answer.json().get("partialSuccess", {}).get("rejectedDataPoints", 0))
-    except (ValueError, AttributeError, TypeError):
-        # Whoever answers in another form took it: the status says so.
-        return 0
+    with _Session() as session, _silent():
+        exporter = OTLPMetricExporter(address, headers=headers, timeout=timeout_s, session=session)
+        result = exporter.export(metrics_data(series, at))
+    match session.outcome:
+        case requests.Response() as answer if result is MetricExportResult.SUCCESS and answer.status_code in TAKEN:
+            if refused := _points_refused(answer.content):
+                raise NotSent(f"{address}: the collector refused {refused} points of the metrics")
+        case requests.Response() as answer:
+            # The exporter takes a redirect for success, such as the one to a page for signing in.
+            raise NotSent(f"{address}: the metrics were answered {answer.status_code}")
+        case problem:
+            raise NotSent(f"{address}: the metrics did not arrive ({type(problem).__name__})")
 
 
-def _over_grpc(url: str, body: dict[str, Any], headers: Mapping[str, str], timeout_s: float) -> int:
-    # It would write lines of its own to stderr, where a run in cron says each failure in one; decided at its import.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # Their import takes a tenth of a second, which only who sends this way should pay.
-    import grpc  # noqa: PLC0415
-    from google.protobuf.json_format import ParseDict  # noqa: PLC0415
-    from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service  # noqa: PLC0415
+class _Session(requests.Session):
+    """Remembers how the last request ended, which the exporter only logs. No proxy of the environment is used."""
 
-    parts = urlsplit(url)
-    # As over HTTP, no proxy of the environment stands between this machine and its collector.
-    options = (("grpc.enable_http_proxy", 0),)
-    target = parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
-    if parts.scheme == "https":
-        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options)
-    else:
-        channel = grpc.insecure_channel(target, options)
-    request = ParseDict(body, service.ExportMetricsServiceRequest())
-    with channel:
-        export = channel.unary_unary(
-            EXPORT,
-            request_serializer=service.ExportMetricsServiceRequest.SerializeToString,
-            response_deserializer=service.ExportMetricsServiceResponse.FromString,
-        )
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.outcome: requests.Response | Exception | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         try:
-            answer = export(request, timeout=timeout_s, metadata=tuple(headers.items()))
-        except grpc.RpcError as problem:
-            raise NotSent(f"{url}: the metrics were answered {problem.code().name} over gRPC") from None
-    return int(answer.partial_success.rejected_data_points)
+            answer = super().request(*args, **kwargs)
+        except Exception as problem:
+            self.outcome = problem
+            raise
+        self.outcome = answer
+        return answer
 
 
-def payload(series: Series, at: datetime) -> dict[str, Any]:
-    """An ``ExportMetricsServiceRequest`` as protobuf's JSON mapping has it: 64-bit integers are strings."""
-    nanoseconds = str(int(at.timestamp() * 1_000_000) * 1000)
-    points: dict[str, list[dict[str, Any]]] = defaultdict(list)
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the exporter's own lines on stderr, which is cron's mail."""
+    logger = logging.getLogger("opentelemetry.exporter")
+    handler, propagated = logging.NullHandler(), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
+
+
+def metrics_data(series: Series, at: datetime) -> MetricsData:
+    """All series as gauges of the resource ``service.name="archiver"``, in the order of ``HELP``."""
+    nanoseconds = int(at.timestamp() * 1_000_000) * 1000
+    points: dict[str, list[NumberDataPoint]] = {}
     for (name, labels), value in sorted(series.items()):
-        points[name].append({"timeUnixNano": nanoseconds, "asDouble": float(value), "attributes": _attributes(labels)})
+        point = NumberDataPoint(
+            attributes=dict(labels), start_time_unix_nano=0, time_unix_nano=nanoseconds, value=float(value)
+        )
+        points.setdefault(name, []).append(point)
     metrics = [
-        {"name": name, "description": HELP[name], "gauge": {"dataPoints": points[name]}}
-        for name in HELP
+        Metric(name=name, description=meaning, unit="", data=Gauge(data_points=points[name]))
+        for name, meaning in HELP.items()
         if name in points
     ]
-    resource = {"attributes": _attributes((("service.name", "archiver"),))}
-    return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
+    scope = ScopeMetrics(scope=InstrumentationScope(SERVICE), metrics=metrics, schema_url="")
+    resource = Resource({SERVICE_NAME: SERVICE})
+    return MetricsData([ResourceMetrics(resource=resource, scope_metrics=[scope], schema_url="")])
 
 
-def _attributes(labels: Labels) -> list[dict[str, Any]]:
-    return [{"key": name, "value": {"stringValue": value}} for name, value in labels]
+def _points_refused(body: bytes) -> int:
+    """What an answer of 200 counts as rejected; the exporter does not look."""
+    try:
+        return int(ExportMetricsServiceResponse.FromString(body).partial_success.rejected_data_points)
+    except DecodeError:
+        # Whoever answers in another form took it: the status says so.
+        return 0

@@ -1,14 +1,15 @@
 """The file for the node exporter's textfile collector: a reader sees the old one or the new one, never half of one."""
 
-import os
 import tempfile
 from pathlib import Path
 
+from prometheus_client import write_to_textfile
+
 from archiver.errors import LocalResourceError
-from archiver.telemetry.metrics import Series, exposition, parsed
+from archiver.telemetry.metrics import Exposed, Series, parsed
 
 MODE = 0o644
-"""The exporter is another user."""
+"""The exporter is another user, and systemd's umask lets nobody else read what we write."""
 
 SIZE_BYTES_MAX = 4 * 1024 * 1024
 
@@ -29,16 +30,12 @@ def write_series(path: Path, series: Series) -> None:
         LocalResourceError: It cannot be written; the old one stays.
     """
     try:
-        # The exporter reads *.prom: the half-written file must not be called so.
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(exposition(series))
-                os.fchmod(file.fileno(), MODE)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        # Beside the file, so that the last step is a rename; the exporter looks into no folder.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            staged = Path(folder) / path.name
+            write_to_textfile(str(staged), Exposed(series))
+            staged.chmod(MODE)
+            staged.replace(path)
     except OSError as problem:
         raise LocalResourceError(
             f"{path}: the metrics cannot be written ({problem.strerror or type(problem).__name__}); the old ones stay",

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from archiver import layout
-from archiver.anchors.file import FileAnchor
 from archiver.contracts import ObjectStore
-from archiver.ledger import TOOL, Signer, encode_entry, read_chain, read_descriptor, sign_checkpoint
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import TOOL, Signer, encode_entry, read_descriptor, sign_checkpoint
 from archiver.model import Checkpoint, Entry, Event, Exported, Segment, Slot, SourceState, Window
-from archiver.stores.s3 import S3Options, S3Store
+from archiver.neighbours.local.anchor import FileAnchor
+from archiver.neighbours.s3.connection import S3Options
+from archiver.neighbours.s3.store import S3Store
 from tests.support.program import Program
 from tests.support.s3 import S3Server
 

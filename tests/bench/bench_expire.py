@@ -17,9 +17,9 @@ from pathlib import Path
 
 from archiver.contracts import Removal
 from archiver.model import SourceState
-from archiver.operations.removing import DELETIONS_AT_ONCE
-from archiver.stores.deleting import delete_each
-from archiver.stores.s3 import S3Store
+from archiver.neighbours.deleting import delete_each
+from archiver.neighbours.s3.store import S3Store
+from archiver.operations.steps.removing import DELETIONS_AT_ONCE
 from tests.bench.archives import grow, new_s3_program, night, upload
 from tests.bench.measure import print_table, run
 from tests.support.program import PROGRAM, new_program

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from crc32c import crc32c
 
-from archiver.sources import loki_chunk
-from archiver.sources._loki_codecs import Codecs
-from archiver.sources.loki_chunk import DECODED_BYTES_MAX, Encoding, decode
+from archiver.neighbours.loki import chunk as loki_chunk
+from archiver.neighbours.loki._codecs import Codecs, Encoding
+from archiver.neighbours.loki.chunk import DECODED_BYTES_MAX, decode
 from tests.bench.measure import print_table
 from tests.support.loki_encoder import Entry, Writing
-from tests.unit.test_loki_entries import plain_loop
+from tests.support.loops import plain_loop
 
 BLOCK_BYTES = 256 << 10
 CHUNK_BYTES = 3 << 19

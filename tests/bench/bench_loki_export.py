@@ -22,14 +22,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from archiver.anchors.file import FileAnchor
 from archiver.model import Slot
-from archiver.operations.export_loki import LokiOptions
-from archiver.operations.loki_rows import table_schema
+from archiver.neighbours.local.anchor import FileAnchor
+from archiver.neighbours.local.store import LocalStore
+from archiver.neighbours.loki._codecs import Encoding
+from archiver.neighbours.loki.key import parse_key
+from archiver.neighbours.loki.source import ChunkDirectory, LokiSource
+from archiver.operations.logs.plan import LokiOptions
+from archiver.operations.logs.rows import table_schema
 from archiver.parquet import PartWriter, arrow_schema, read_batches
-from archiver.sources.loki import ChunkDirectory, LokiSource
-from archiver.sources.loki_chunk import Encoding, parse_key
-from archiver.stores.local import LocalStore
 from tests.bench.bench_loki_decode import BLOCK_BYTES, CHUNK_BYTES, entries, floor, streams
 from tests.bench.measure import print_table
 from tests.support.loki import LokiArchive

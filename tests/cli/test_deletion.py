@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.runlock import run_lock
+from archiver.neighbours.local.runlock import run_lock
 from tests.support.daemon import until
 from tests.support.postgres import Database
 from tests.support.program import PATIENCE_S, PROGRAM, Program, fill, new_program
@@ -156,7 +156,11 @@ def test_holds_keep_windows_and_persons(program: Program, database: Database) ->
     program.run("purge", "log_workflow_events", "--execute").succeeded()
     assert count(database, "log_workflow_events", OVERDUE) == 0
 
-    program.run("hold", "add", "--dataset", "app_audit_log", "--reason", "r", "--reference", "case 9").succeeded()
+    placing = ("hold", "add", "--reason", "r", "--reference", "case 9", "--dataset")
+    said = program.run(*placing, "app_audit_log").succeeded()
+    assert "it covers 800 rows of the archive" in " ".join(said.out.split())
+    said = program.run(*placing, "loki").succeeded()
+    assert "covers no row that the archive holds" in " ".join(said.err.split())
     done = program.run("purge", "app_audit_log", "--execute").succeeded()
     assert "on hold (case 9)" in done.out
     assert count(database, "app_audit_log") == 800
@@ -287,3 +291,25 @@ def test_column_policies_from_the_configuration_to_the_last_row(program: Program
         (program.work / "archiver.toml").write_text(text)
         assert refused.status == 2
         assert says in refused.err
+
+
+def test_fault_a_privacy_key_that_entries_name_is_not_replaced(tmp_path: Path) -> None:
+    """A server move that lost it: a new key would find nobody whom a hold protects."""
+    program = new_program(tmp_path).init()
+    subprocess.run(
+        [PROGRAM, "hold", "add", "--subject", "--reason", "claim", "--reference", "2026-17"],
+        cwd=program.work, env=program._whole_environment(), input=b"+4917", check=True, capture_output=True,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    (key,) = tmp_path.rglob("*privacy-key*")
+    kept = key.read_bytes()
+    key.unlink()
+    done = program.run("init")
+    assert done.status == 2
+    assert "name the privacy key" in done.err
+    assert not key.exists(), "no other key was made"
+    key.write_bytes(b"00" * 32 + b"\n")
+    key.chmod(0o600)
+    assert "today's privacy key cannot find" in " ".join(program.run("hold", "list").succeeded().err.split())
+    key.write_bytes(kept)
+    assert "cannot find" not in program.run("hold", "list").succeeded().err

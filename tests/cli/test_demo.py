@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from archiver import demo
-from archiver.render import Output
 
 
 def test_the_whole_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,6 +15,6 @@ def test_the_whole_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
         Path(made).chmod(0o755)
         monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # of the commands that it starts; they are tested elsewhere
         directory = Path(made) / "demo"
-        assert demo.run(Output(), directory, audit_rows=900, event_rows=1800) == 0
+        assert demo.run(print, directory, audit_rows=900, event_rows=1800) == 0
         reports = {path.suffix for path in (directory / "reports").iterdir()}
         assert reports >= {".html", ".pdf", ".json", ".csv"}

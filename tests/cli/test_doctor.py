@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from archiver.app.doctor import examine
 from archiver.config import load
 from archiver.doctor import Diagnosis, Severity, exit_status
-from archiver.wiring_doctor import examine
 from tests.support import postgrest
 from tests.support.postgres import PASSWORD, Database, PostgresServer, fresh_database
 from tests.support.program import Program, fill, new_program

@@ -136,7 +136,7 @@ def test_without_execute_nothing_is_deleted_and_what_is_due_is_told(tmp_path: Pa
     program.init(*RETENTION)
     done = program.run("run", "nightly")
     assert done.status == 3
-    assert "overdue (not purged: nothing is deleted without --execute)" in done.err
+    assert "overdue (not deleted: nothing is deleted without --execute)" in done.err
     assert database.query("SELECT count(*) FROM app_audit_log") == [(2 * DAYS,)]
 
 

@@ -1,6 +1,7 @@
 """What every anchor promises. A new anchor is done when it is added to ``ANCHORS``."""
 
 import hashlib
+import re
 import secrets
 import stat
 import subprocess
@@ -17,14 +18,14 @@ import adbc_driver_postgresql.dbapi
 import httpx
 import pytest
 
-from archiver.anchors import postgres
-from archiver.anchors.file import FileAnchor
-from archiver.anchors.postgres import PostgresAnchor
-from archiver.anchors.supabase import SupabaseAnchor
 from archiver.contracts import Anchor
-from archiver.dataapi import DataApi, installation_sql
 from archiver.errors import AccessDenied, ConfigError, Conflict, IntegrityError, OutcomeUnknown, TransientError
 from archiver.model import Checkpoint
+from archiver.neighbours.dataapi.anchor import SupabaseAnchor
+from archiver.neighbours.dataapi.client import DataApi, installation_sql
+from archiver.neighbours.local.anchor import FileAnchor
+from archiver.neighbours.postgres import connection
+from archiver.neighbours.postgres.anchor import PostgresAnchor
 from tests.support import proxy
 from tests.support.faulty import FaultyAnchor
 from tests.support.postgres import Database, PostgresServer
@@ -44,6 +45,7 @@ def checkpoint(seq: int, *, fork: str = "", archive_id: str = ARCHIVE) -> Checkp
     return Checkpoint(archive_id=archive_id, seq=seq, hash=digest, signature=digest * 2)
 
 
+TABLE = "archiver.archiver_anchor"
 ANCHORS = ("file", "postgres", "supabase", "fake")
 
 
@@ -121,6 +123,18 @@ def test_a_swap_from_anything_else_is_a_conflict(anchor: Anchor, expected: Check
     with pytest.raises(Conflict):
         anchor.swap(expected, new)
     assert anchor.read(ARCHIVE) == checkpoint(1)
+
+
+@pytest.mark.parametrize(
+    "new", [checkpoint(4), checkpoint(5, fork="other"), checkpoint(0)], ids=["back", "beside", "0"]
+)
+def test_a_swap_never_moves_back_or_sideways(anchor: Anchor, new: Checkpoint) -> None:
+    """Even for somebody who says rightly what stands there."""
+    anchor.swap(None, checkpoint(0))
+    anchor.swap(checkpoint(0), checkpoint(5))
+    with pytest.raises(Conflict):
+        anchor.swap(checkpoint(5), new)
+    assert anchor.read(ARCHIVE) == checkpoint(5)
 
 
 def test_a_swap_from_something_where_there_is_nothing_is_a_conflict(anchor: Anchor) -> None:
@@ -225,7 +239,7 @@ def test_a_killed_swap_leaves_the_old_checkpoint_and_no_lock(path: Path) -> None
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from archiver.anchors.file import FileAnchor\n"
+        "from archiver.neighbours.local.anchor import FileAnchor\n"
         "from archiver.model import Checkpoint\n"
         "Path.replace = lambda *_: os._exit(9)\n"
         "anchor = FileAnchor(Path(sys.argv[1]))\n"
@@ -245,7 +259,7 @@ def test_processes_exclude_each_other_too(path: Path) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from archiver.anchors.file import FileAnchor\n"
+        "from archiver.neighbours.local.anchor import FileAnchor\n"
         "from archiver.errors import Conflict\n"
         "from archiver.model import Checkpoint\n"
         "print('ready', flush=True)\n"
@@ -292,6 +306,12 @@ def run(dsn: str, *statements: str) -> None:
             cursor.execute(statement)
 
 
+def query(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    with adbc_driver_postgresql.dbapi.connect(dsn, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return [tuple(row) for row in cursor.fetchall()]
+
+
 def as_role(dsn: str, role: str, password: str = "open%20sesame") -> str:  # noqa: S107
     """The same database as another role."""
     return f"{dsn}{'&' if '?' in dsn else '?'}user={role}&password={password}"
@@ -325,17 +345,19 @@ def test_a_swap_whose_reply_was_lost_is_repaired_by_asking_again(
     old = None if first else checkpoint(0)
     if old is not None:
         anchor.swap(None, old)
-    real = postgres._rows
+    real = connection.run
 
-    def lose(connection: Any, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        if took_effect:
-            real(connection, statement, values)
+    def lose(opened: Any, script: str) -> None:
+        if script != "COMMIT" or took_effect:
+            real(opened, script)
+        if script != "COMMIT":
+            return
         raise adbc_driver_manager.OperationalError(
             "server closed the connection unexpectedly", status_code=adbc_driver_manager.AdbcStatusCode.IO
         )
 
     with monkeypatch.context() as patch:
-        patch.setattr(postgres, "_rows", lose)
+        patch.setattr("archiver.neighbours.postgres.anchor.run", lose)
         with pytest.raises(OutcomeUnknown, match="the anchor may have moved"):
             anchor.swap(old, checkpoint(1))
         with pytest.raises(TransientError):
@@ -378,7 +400,7 @@ def test_several_archives_share_the_table(dsn: str) -> None:
 def test_the_installation_sql_works_as_a_migration(dsn: str) -> None:
     anchor = PostgresAnchor(dsn)
     for _ in range(2):
-        run(dsn, *filter(str.strip, anchor.install_sql().split(";\n")))
+        run(dsn, *filter(str.strip, re.split(r";\n(?=CREATE|REVOKE|COMMENT|$)", anchor.install_sql())))
     anchor.swap(None, checkpoint(0))
     assert anchor.read(ARCHIVE) == checkpoint(0)
 
@@ -421,9 +443,13 @@ def test_a_row_that_row_level_security_hides_is_not_a_missing_one(dsn: str, role
 @pytest.mark.parametrize(
     "change",
     [
-        ["UPDATE archiver.archiver_anchor SET signature = 'not hex'"],
+        [
+            "DROP TRIGGER anchor_only_forward ON archiver.archiver_anchor",
+            "UPDATE archiver.archiver_anchor SET signature = 'not hex'",
+        ],
         [
             "ALTER TABLE archiver.archiver_anchor DROP CONSTRAINT archiver_anchor_seq_check",
+            "DROP TRIGGER anchor_only_forward ON archiver.archiver_anchor",
             "UPDATE archiver.archiver_anchor SET seq = -1",
         ],
     ],
@@ -447,7 +473,7 @@ def test_a_server_that_nobody_runs_is_transient() -> None:
     [
         "postgresql://user:hush@host:no-port/db",
         "postgresql://user:hush@127.0.0.1/db?no_such_option=1",
-        "host=127.0.0.1 password=hush",
+        "host=127.0.0.1 password=hush no_such_option=1",
         "mysql://user:hush@host/db",
     ],
 )
@@ -509,13 +535,43 @@ def test_an_answer_that_is_none_of_the_swaps_leaves_the_outcome_unknown(
     through_api.swap(None, checkpoint(0))
 
 
-def test_the_servers_function_moves_it_never_back(through_api: SupabaseAnchor) -> None:
-    """Even for somebody who has the key and says what stands there."""
-    through_api.swap(None, checkpoint(0))
-    through_api.swap(checkpoint(0), checkpoint(5))
-    with pytest.raises(Conflict):
-        through_api.swap(checkpoint(5), checkpoint(4))
-    assert through_api.read(ARCHIVE) == checkpoint(5)
+EDITS = {
+    "back": "UPDATE {} SET seq = 4",
+    "another hash under the same number": f"UPDATE {{}} SET hash = '{'b' * 64}'",
+    "another signature in place": "UPDATE {} SET signature = 'ab'",
+    "another archive's": "UPDATE {} SET archive_id = 'another'",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_the_table_itself_lets_nobody_move_it_back_or_sideways(database: Database, edit: str) -> None:
+    """Installed by `init` or by the data API's migration alone, without the role's: not even its owner does by accident."""
+    prepare(database)
+    by_dsn = PostgresAnchor(database.dsn, schema="made by init")
+    by_dsn.install()
+    with data_api_of(database) as api:
+        api.install()
+        for anchor, table in (
+            (by_dsn, '"made by init".archiver_anchor'),
+            (SupabaseAnchor(DataApi(api.url, api.key)), TABLE),
+        ):
+            anchor.swap(None, checkpoint(5))
+            with pytest.raises(adbc_driver_manager.Error, match="only moves forward"):
+                run(database.dsn, EDITS[edit].format(table))
+            assert anchor.read(ARCHIVE) == checkpoint(5)
+
+
+def test_an_anchor_cannot_be_made_to_look_fresh(dsn: str) -> None:
+    """When it moved last is what a watcher in the database looks at: only a step forward changes it."""
+    anchor = PostgresAnchor(dsn)
+    anchor.install()
+    anchor.swap(None, checkpoint(0))
+    moved_at = f"SELECT moved_at FROM {TABLE}"
+    before = query(dsn, moved_at)
+    run(dsn, f"UPDATE {TABLE} SET moved_at = '2020-01-01'", f"UPDATE {TABLE} SET moved_at = now() + interval '1 day'")
+    assert query(dsn, moved_at) == before
+    anchor.swap(checkpoint(0), checkpoint(1))
+    assert query(dsn, moved_at) > before
 
 
 def test_the_key_reaches_the_anchor_only_through_its_functions(api_server: DataApiServer) -> None:
@@ -536,7 +592,12 @@ def test_an_altered_row_behind_the_api_is_an_integrity_error(
     through_api: SupabaseAnchor, api_server: DataApiServer
 ) -> None:
     through_api.swap(None, checkpoint(0))
-    api_server.database.execute("UPDATE archiver.archiver_anchor SET signature = 'not hex'")
+    without_guard = "ALTER TABLE archiver.archiver_anchor {} TRIGGER anchor_only_forward"
+    api_server.database.execute(
+        without_guard.format("DISABLE"),
+        "UPDATE archiver.archiver_anchor SET signature = 'not hex'",
+        without_guard.format("ENABLE"),
+    )
     with pytest.raises(IntegrityError, match="is not a checkpoint"):
         through_api.read(ARCHIVE)
 
@@ -557,9 +618,10 @@ def test_a_project_without_the_functions_is_told_how_to_get_them(database: Datab
         api.install()
 
 
-def test_the_migration_and_what_the_program_prints_are_the_same_text() -> None:
-    """When it differs: ``cp deploy/supabase/migrations/*_archiver.sql archiver/dataapi.sql``."""
+def test_the_migration_is_what_the_program_prints() -> None:
+    """One file: the migration is a link to what the package holds (a checkout without links has its path instead)."""
     (migration,) = MIGRATIONS.glob("*_archiver.sql")
+    assert migration.is_symlink()
     assert migration.read_text() == installation_sql()
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archiver.model import Dataset
-from archiver.sources.postgres import PostgresSource
+from archiver.neighbours.postgres.source import PostgresSource
 from tests.support.faulty import FaultyAnchor, FaultyStore
 from tests.support.nights import Nights
 from tests.support.postgres import Database

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.operations.export_loki import LokiOptions
+from archiver.neighbours.loki.source import ChunkDirectory, LokiSource
+from archiver.operations.logs.plan import LokiOptions
 from archiver.retention import CompactionRules
-from archiver.sources.loki import ChunkDirectory, LokiSource
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.loki import DATA, LOGS, LokiArchive, stated
 from tests.support.memory_source import MemorySource
@@ -33,7 +33,7 @@ def test_parts_of_real_chunks_are_merged(name: str) -> None:
     archive = LokiArchive(
         FaultyStore(faults), FaultyAnchor(faults), LokiSource(ChunkDirectory(DATA / name / "store"), None)
     )
-    archive.options = LokiOptions(round_size_bytes_max=1)
+    archive.options = LokiOptions.model_construct(round_size_bytes_max=1)
     archive.init()
     archive.export()
     nights = Nights(

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from archiver.errors import AccessDenied, TransientError
-from archiver.operations.export_loki import LokiOptions
-from archiver.retention import Wait
-from archiver.scrub import LineScrub, Pattern
-from archiver.sources.loki import ChunkDirectory, LokiSource, read_request_file
+from archiver.model import ChunkShare, Wait
+from archiver.neighbours.loki.source import ChunkDirectory, LokiSource, read_request_file
+from archiver.operations.logs.plan import LokiOptions
+from archiver.privacy.lines import LineScrub, Pattern
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.loki import DATA, SETS, LokiArchive, stated
 
@@ -52,12 +52,12 @@ def test_every_entry_of_a_real_store_is_archived_once(name: str) -> None:
 @pytest.mark.parametrize("name", ["edge-v13-snappy", "wal-replay-dups", "v13-lz4"])
 def test_cuts_and_spans_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory and parallelism are bounded by cutting a day into pieces; what is archived stays the same."""
-    monkeypatch.setattr("archiver.operations.loki_rows.CUT_ROWS", 7)
-    monkeypatch.setattr("archiver.operations.loki_rows.SAMPLE_ROWS", 3)
-    monkeypatch.setattr("archiver.operations.loki_rows.SPAN_BYTES", 20_000)
-    monkeypatch.setattr("archiver.operations.export_loki.TASK_BYTES", 5_000)
+    monkeypatch.setattr("archiver.operations.logs.merge.CUT_ROWS", 7)
+    monkeypatch.setattr("archiver.operations.logs.merge.SAMPLE_ROWS", 3)
+    monkeypatch.setattr("archiver.operations.logs.rows.SPAN_BYTES", 20_000)
+    monkeypatch.setattr("archiver.operations.logs.decode.TASK_BYTES", 5_000)
     archive = archive_of(DATA / name / "store")
-    archive.options = LokiOptions(round_size_bytes_max=30_000)
+    archive.options = LokiOptions.model_construct(round_size_bytes_max=30_000)
     archive.export()
     archive.check(stated(name, "truth", "surplus"))
     assert max(len(slot.segments) for slot in archive.held.ordered()) > 1
@@ -82,7 +82,7 @@ def test_a_request_file_that_is_not_understood_makes_the_tenant_wait(tmp_path: P
     (tmp_path / "store" / "index" / "delete_requests" / "delete_requests.gz").write_bytes(b"SQLite format 3\x00")
     archive = archive_of(tmp_path / "store")
     archive.now = lambda: datetime(2100, 1, 1, tzinfo=UTC)
-    assert archive.export().waiting == {Wait.DELETION: 4}
+    assert archive.export().waiting == (ChunkShare(reason=Wait.DELETION(), chunks=4),)
 
 
 @pytest.mark.parametrize(

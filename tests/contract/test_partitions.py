@@ -11,10 +11,12 @@ import pytest
 
 from archiver.contracts import Partitions
 from archiver.errors import Refused, TransientError
-from archiver.model import Dataset, Window
-from archiver.operations.purge import PurgeOptions, PurgeReceipt, unaccounted
-from archiver.sources import postgres
-from archiver.sources.postgres import PostgresDrop, PostgresSource
+from archiver.model import Dataset, Reason, Statement, Window
+from archiver.neighbours.postgres import deletion as postgres
+from archiver.neighbours.postgres.deletion import PostgresDrop
+from archiver.neighbours.postgres.snapshot import PostgresSnapshot
+from archiver.neighbours.postgres.source import PostgresSource
+from archiver.operations.tables.purge import PurgeOptions, PurgeReceipt, unaccounted
 from tests.support.archive import day
 from tests.support.daemon import until
 from tests.support.faulty import FaultyAnchor, FaultyStore
@@ -115,16 +117,16 @@ def test_a_run_asks_for_the_partitions_once_however_many_windows_are_due(
 ) -> None:
     create(database)
     made = archive(database)
-    real, asked = PostgresSource.partitions, []
+    real, asked = PostgresSnapshot.partitions, []
 
-    def partitions(self: PostgresSource, dataset: Dataset) -> Partitions:
-        asked.append(dataset.name)
+    def partitions(self: PostgresSnapshot, dataset: Dataset) -> Partitions:
+        asked.append(type(self))
         return real(self, dataset)
 
-    monkeypatch.setattr(PostgresSource, "partitions", partitions)
+    monkeypatch.setattr(PostgresSnapshot, "partitions", partitions)
     receipt = made.purge()
     assert receipt.partitions["logs"] > 1
-    assert asked == ["logs", "logs"], "for the plan, and for what is done"
+    assert asked == [PostgresSnapshot, *[PostgresDrop] * receipt.partitions["logs"]], "once, and before each drop"
 
 
 def test_partitions_of_six_hours_are_dropped_as_well(database: Database) -> None:
@@ -173,13 +175,13 @@ def on_hold(_: Database, made: Nights) -> None:
 @pytest.mark.parametrize(
     ("change", "kept", "left", "dropped"),
     [
-        (late, {"not archived: came late": 1}, {100}, {"logs_1", "logs_2"}),
-        (changed, {"differs from what is archived: changed since": 1}, {1}, {"logs_1", "logs_2"}),
-        (on_hold, {"on hold (subject)": 5}, {1, 3, 5, 7, 9}, set()),
+        (late, {Reason.LATE(): 1}, {100}, {"logs_1", "logs_2"}),
+        (changed, {Reason.DIFFERS(): 1}, {1}, {"logs_1", "logs_2"}),
+        (on_hold, {Reason.SUBJECT_HOLD(): 5}, {1, 3, 5, 7, 9}, set()),
     ],
 )  # fmt: skip
 def test_one_row_that_is_not_proven_keeps_its_partition_and_nothing_else(
-    database: Database, change: Change, kept: dict[str, int], left: set[int], dropped: set[str]
+    database: Database, change: Change, kept: dict[Statement, int], left: set[int], dropped: set[str]
 ) -> None:
     create(database)
     made = archive(database, replace(LOGS, subject_columns=("phone",)), subject_digest="digest of {}".format)
@@ -297,16 +299,16 @@ def test_a_writer_that_committed_before_the_lock_is_seen_and_keeps_the_partition
     """The snapshot is taken under the lock: a row that came between the plan and the lock is not dropped unseen."""
     create(database)
     made = archive(database)
-    begin = PostgresDrop._start
+    begin = PostgresDrop.begin
 
-    def start(self: PostgresDrop, connection: Any, snapshot: str | None) -> None:
+    def start(self: PostgresDrop) -> None:
         if self._partition.name.endswith('"logs_0"'):
             late(database, made)
-        begin(self, connection, snapshot)
+        begin(self)
 
-    monkeypatch.setattr(PostgresDrop, "_start", start)
+    monkeypatch.setattr(PostgresDrop, "begin", start)
     receipt = made.purge()
-    assert receipt.kept == {"logs": {"not archived: came late": 1}}
+    assert receipt.kept == {"logs": {Reason.LATE(): 1}}
     assert partitions(database) == ALL - {"logs_1", "logs_2"}
     assert 100 in ids(database)
 
@@ -357,7 +359,8 @@ def test_while_a_partition_is_compared_its_writers_wait_and_nobody_else_does(dat
     """And the drop gives way to a writer that waits: it would have to wait for that in turn."""
     create(database)
     source = PostgresSource(database.dsn, lock_timeout_s=0.2)
-    found = source.partitions(LOGS).droppable
+    with source.snapshot() as snapshot:
+        found = snapshot.partitions(LOGS).droppable
     assert [one.window for one in found] == [Window(day(number), day(number + 1)) for number in range(DAYS)]
     inserted = threading.Event()
 
@@ -403,7 +406,8 @@ def test_fault_26_a_hold_placed_while_a_partition_is_compared_keeps_it(
 def test_another_number_of_rows_than_was_proven_is_refused(database: Database) -> None:
     create(database)
     source = PostgresSource(database.dsn)
-    partition = source.partitions(LOGS).droppable[0]
+    with source.snapshot() as snapshot:
+        partition = snapshot.partitions(LOGS).droppable[0]
     with pytest.raises(Refused, match="4 rows were proven, and it has 3"), source.dropping(LOGS, partition) as work:
         work.schema(LOGS)
         work.drop(LOGS, partition, 4)

@@ -8,7 +8,7 @@ import pytest
 
 from archiver.errors import TransientError
 from archiver.model import Dataset, Window
-from archiver.sources.postgres import PostgresSource
+from archiver.neighbours.postgres.source import PostgresSource
 from tests.support.daemon import until
 from tests.support.postgres import Database
 
@@ -37,7 +37,7 @@ def ids(database: Database) -> list[int]:
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_row_that_came_after_the_scan_stays(logs: Database, kept: int) -> None:
     """Whether all rows of the window go, by the window, or only some, by their keys: no other row goes with them."""
-    with PostgresSource(logs.dsn).purging() as work:
+    with PostgresSource(logs.dsn).purging(LOGS) as work:
         schema = work.schema(LOGS)
         read = pa.Table.from_batches(list(work.scan(LOGS, schema, DAY)))
         logs.execute("INSERT INTO logs VALUES (1000, '2026-05-01 12:00+00', 'late')")
@@ -50,7 +50,7 @@ def test_a_row_that_came_after_the_scan_stays(logs: Database, kept: int) -> None
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_row_that_changed_after_the_scan_stops_the_deletion(logs: Database, kept: int) -> None:
     """What would be deleted is no longer what was read: nothing goes."""
-    with pytest.raises(TransientError), PostgresSource(logs.dsn).purging() as work:
+    with pytest.raises(TransientError), PostgresSource(logs.dsn).purging(LOGS) as work:
         schema = work.schema(LOGS)
         read = pa.Table.from_batches(list(work.scan(LOGS, schema, DAY)))
         logs.execute("UPDATE logs SET message = 'changed' WHERE id = 50")
@@ -61,7 +61,7 @@ def test_a_row_that_changed_after_the_scan_stops_the_deletion(logs: Database, ke
 def test_only_the_keys_go_when_another_window_was_scanned(logs: Database) -> None:
     """As many keys as some scan had rows are not the rows of this window."""
     half = Window(MAY_1, MAY_1 + timedelta(seconds=51))
-    with PostgresSource(logs.dsn).purging() as work:
+    with PostgresSource(logs.dsn).purging(LOGS) as work:
         schema = work.schema(LOGS)
         read = pa.Table.from_batches(list(work.scan(LOGS, schema, half)))
         work.delete(LOGS, schema, DAY, read.select(["id"]))
@@ -98,7 +98,7 @@ def test_a_kept_connection_that_was_ended_is_replaced(logs: Database) -> None:
 def test_a_connection_in_the_middle_of_a_scan_is_not_kept(logs: Database) -> None:
     """Nor one on which anything failed."""
     source = PostgresSource(logs.dsn)
-    with source.purging() as work:
+    with source.purging(LOGS) as work:
         next(iter(work.scan(LOGS, work.schema(LOGS), DAY)))
         gc.collect()
     until(lambda: logs.query(SESSIONS) == [], "no session is left")

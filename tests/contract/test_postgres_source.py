@@ -12,8 +12,8 @@ import pytest
 
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, SchemaDrift, TransientError
 from archiver.model import Dataset, Slot, Window
+from archiver.neighbours.postgres.source import PostgresSource
 from archiver.parquet import PartWriter
-from archiver.sources.postgres import PostgresSource
 from tests.support.alltypes import COLUMNS, statements
 from tests.support.postgres import Database
 

@@ -9,9 +9,9 @@ import pytest
 
 from archiver.contracts import PurgeTransaction
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, OutcomeUnknown, Refused, TransientError
-from archiver.model import Dataset, SourceState, TableSchema, Window
-from archiver.operations.purge import PurgeOptions, unaccounted
-from archiver.sources.postgrest_purge import _parts
+from archiver.model import Dataset, Reason, SourceState, TableSchema, Window
+from archiver.neighbours.dataapi.purge import _parts
+from archiver.operations.tables.purge import PurgeOptions, unaccounted
 from tests.support import proxy
 from tests.support.faulty import FaultyAnchor, FaultyStore
 from tests.support.nights import Nights
@@ -66,7 +66,7 @@ def test_exactly_the_proven_rows_go(project: Project, rows: slice) -> None:
     """Their number and digest are those by which the window's own state becomes less."""
     with project.source().snapshot() as snapshot:
         before = snapshot.census(LOGS, snapshot.schema(LOGS), None, None)[DAY]
-    with project.source().purging() as work:
+    with project.source().purging(LOGS) as work:
         _, gone = proven(work, rows)
         assert len(ids(project)) == ROWS, "nothing is gone before the commit"
         work.commit()
@@ -79,13 +79,13 @@ def test_exactly_the_proven_rows_go(project: Project, rows: slice) -> None:
 
 
 def test_left_without_a_commit_nothing_goes(project: Project) -> None:
-    with project.source().purging() as work:
+    with project.source().purging(LOGS) as work:
         proven(work)
     assert len(ids(project)) == ROWS
 
 
 def test_fault_10_a_row_that_came_after_the_scan_stays(project: Project) -> None:
-    with project.source().purging() as work:
+    with project.source().purging(LOGS) as work:
         proven(work)
         project.database.execute("INSERT INTO logs VALUES (9000, '2026-05-01 12:00+00', 'late')")
         work.commit()
@@ -106,7 +106,7 @@ def test_fault_10_a_row_that_came_after_the_scan_stays(project: Project) -> None
 def test_fault_11_whatever_changed_after_the_comparison_stops_the_whole_deletion(project: Project, change: str) -> None:
     """Also a change that leaves the content alone, or the row's version: what would go is no longer what was read."""
     try:
-        with project.source().purging() as work:
+        with project.source().purging(LOGS) as work:
             proven(work)
             project.database.execute(*change.split("; "))
             left = len(ids(project))
@@ -118,7 +118,7 @@ def test_fault_11_whatever_changed_after_the_comparison_stops_the_whole_deletion
 
 
 def test_fault_11_a_row_that_changed_before_the_last_look_stops_it_earlier(project: Project) -> None:
-    with project.source().purging() as work:
+    with project.source().purging(LOGS) as work:
         schema = work.schema(LOGS)
         read = pa.Table.from_batches(list(work.scan(LOGS, schema, DAY)))
         project.database.execute("UPDATE logs SET message = 'changed' WHERE id = 50")
@@ -136,7 +136,7 @@ def test_rows_of_the_same_key_outside_of_the_window_stay(project: Project) -> No
     )
     dataset = replace(LOGS, key_columns=("id",))
     try:
-        with project.source().purging() as work:
+        with project.source().purging(LOGS) as work:
             schema = work.schema(dataset)
             read = pa.Table.from_batches(list(work.scan(dataset, schema, DAY)))
             assert work.delete(dataset, schema, DAY, read.select(["id"])).rows == ROWS
@@ -153,7 +153,7 @@ def test_a_lock_that_somebody_holds_is_waited_for_only_a_moment(project: Project
     project.database.execute(short)
     with project.database.session() as writer, writer.cursor() as cursor:
         cursor.execute("UPDATE logs SET message = 'open' WHERE id = 1")
-        with project.source().purging() as work:
+        with project.source().purging(LOGS) as work:
             proven(work)
             with pytest.raises(TransientError, match="55P03"):
                 work.commit()
@@ -169,7 +169,7 @@ def test_a_trigger_that_keeps_rows_is_named_and_nothing_goes(project: Project) -
         "CREATE TRIGGER keep BEFORE DELETE ON logs FOR EACH ROW EXECUTE FUNCTION keep()",
     )
     try:
-        with project.source().purging() as work:
+        with project.source().purging(LOGS) as work:
             proven(work)
             with pytest.raises(Refused, match="a trigger or a rule"):
                 work.commit()
@@ -181,7 +181,7 @@ def test_a_trigger_that_keeps_rows_is_named_and_nothing_goes(project: Project) -
 def test_a_missing_grant_is_named_before_anything_is_read(project: Project) -> None:
     project.database.execute("REVOKE DELETE ON logs FROM service_role")
     try:
-        with project.source().purging() as work, pytest.raises(AccessDenied) as caught:
+        with project.source().purging(LOGS) as work, pytest.raises(AccessDenied) as caught:
             work.schema(LOGS)
         assert 'GRANT DELETE ON "public"."logs" TO "service_role"' in caught.value.hint
     finally:
@@ -191,7 +191,7 @@ def test_a_missing_grant_is_named_before_anything_is_read(project: Project) -> N
 def test_a_view_has_no_versions_and_is_refused(project: Project) -> None:
     project.database.execute("CREATE VIEW seen AS SELECT * FROM logs", "GRANT SELECT, DELETE ON seen TO service_role")
     seen = replace(LOGS, relation="seen", key_columns=("id",))
-    with project.source().purging() as work, pytest.raises(ConfigError, match="no versions"):
+    with project.source().purging(LOGS) as work, pytest.raises(ConfigError, match="no versions"):
         work.schema(seen)
     project.database.execute("DROP VIEW seen")
 
@@ -206,7 +206,7 @@ def test_without_the_functions_purge_refuses_and_says_how_to_install_them(projec
                 project.api.reloaded(knows_functions=False)
             with (
                 pytest.raises(ConfigError, match="does not have archiver's functions") as caught,
-                project.source().purging(),
+                project.source().purging(LOGS),
             ):
                 pass
             assert "archiver init --show-sql" in caught.value.hint
@@ -220,7 +220,7 @@ def test_another_version_of_the_functions_is_refused(project: Project) -> None:
         proxy.answer(200, '{"version": 7, "clock": "2026-05-01T00:00:00+00:00", "role": "r"}', "application/json"),
         match="archiver_look",
     )
-    with pytest.raises(ConfigError, match="version 7"), project.source().purging():
+    with pytest.raises(ConfigError, match="version 7"), project.source().purging(LOGS):
         pass
 
 
@@ -272,7 +272,7 @@ def test_a_night_purges_what_is_due_and_nothing_else(night: Nights, project: Pro
     )
     receipt = night.purge()
     assert receipt.rows == {"logs": ROWS - 1}
-    assert receipt.kept == {"logs": {"differs from what is archived: changed since": 1, "not archived: came late": 1}}
+    assert receipt.kept == {"logs": {Reason.DIFFERS(): 1, Reason.LATE(): 1}}
     assert ids(project) == [3, 8000, 9000]
     accounted(night, project, ROWS - 1)
     assert night.night().rows == {"logs": 2}

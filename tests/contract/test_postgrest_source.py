@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from archiver.contracts import Source
-from archiver.dataapi import URL_BYTES_MAX, DataApi, key_kind
 from archiver.errors import AccessDenied, ConfigError, SchemaDrift, TransientError
 from archiver.model import Dataset, Slot, Window
-from archiver.operations.compare import difference
+from archiver.neighbours.dataapi.client import URL_BYTES_MAX, DataApi, key_kind
+from archiver.neighbours.dataapi.source import PostgrestSource
+from archiver.neighbours.postgres.source import PostgresSource
+from archiver.neighbours.retry import Retry, RetryPolicy
+from archiver.operations.steps.compare import difference
 from archiver.parquet import PartWriter
-from archiver.retry import Retry, RetryPolicy
-from archiver.sources.postgres import PostgresSource
-from archiver.sources.postgrest import PostgrestSource
 from tests.support import postgrest, proxy
 from tests.support.alltypes import COLUMNS, statements
 from tests.support.postgres import PostgresServer

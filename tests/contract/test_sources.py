@@ -12,8 +12,8 @@ import pytest
 from archiver.contracts import Source
 from archiver.errors import ConfigError
 from archiver.model import Dataset, Window
+from archiver.neighbours.postgres.source import PostgresSource
 from archiver.parquet import arrow_schema, is_sorted, sort_rows
-from archiver.sources.postgres import PostgresSource
 from tests.support.memory_source import MemorySource, MemoryTable
 from tests.support.postgres import PostgresServer
 from tests.support.project import Project, project_of

@@ -14,10 +14,11 @@ import botocore.exceptions
 import pytest
 
 from archiver.contracts import ObjectStore, Removal
-from archiver.errors import AccessDenied, ArchiverError, ObjectExists, OutcomeUnknown, TransientError
-from archiver.retry import RetryingStore, RetryPolicy
-from archiver.stores.s3 import S3Store
-from tests.contract.test_stores import BIG, S3Server, bucket_name, client_of, create, keys, options
+from archiver.errors import AccessDenied, ArchiverError, ConfigError, ObjectExists, OutcomeUnknown, TransientError
+from archiver.neighbours.retry import RetryingStore, RetryPolicy
+from archiver.neighbours.s3.store import S3Store
+from tests.support.buckets import BIG, bucket_name, client_of, create, keys, options
+from tests.support.s3 import S3Server
 
 Kind = Literal[
     "PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "GetObject", "HeadObject",
@@ -254,19 +255,36 @@ def test_one_of_many_that_is_refused_is_asked_about_by_its_name(filled: Wired) -
 @pytest.mark.parametrize("nth", [1, 2])
 def test_fault_5_a_listing_that_fails_before_or_after_leaves_everything_open(filled: Wired, nth: int) -> None:
     """Deleted and not looked for is not gone."""
-    real, listings = filled.store._call, []
+    real, listings = filled.store._pages, []
 
-    def call(operation: str, **arguments: Any) -> dict[str, Any]:
-        if operation == "ListObjectVersions":
-            listings.append(operation)
-            if len(listings) == nth:
-                raise TransientError("away")
+    def pages(operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        listings.append(operation)
+        if len(listings) == nth:
+            raise TransientError("away")
         return real(operation, **arguments)
 
-    filled.store._call = call  # type: ignore[method-assign]
+    filled.store._pages = pages  # type: ignore[method-assign]
     assert {type(result) for result in remove(filled.store).values()} == {TransientError}
     assert nothing_but_the_other_is_left(filled) is (nth == 2)
     assert set(remove(filled.retrying).values()) == {GONE if nth == 1 else Removal(versions_deleted=0)}
+
+
+def listing_xml(token: str) -> bytes:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>'
+        f"{token and f'<NextContinuationToken>{token}</NextContinuationToken>'}</ListBucketResult>"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("token", "said"), [("", "says that more follows, and not where"), ("again", "PaginationError")]
+)
+def test_a_listing_that_does_not_come_to_its_end_is_never_taken_for_a_whole_one(
+    wired: Wired, token: str, said: str
+) -> None:
+    wired.fault("List", sent=False, status=200, body=listing_xml(token), times=99)
+    with pytest.raises(ConfigError, match=said):
+        keys(wired.store)
 
 
 def test_fault_5_botocore_does_not_retry_by_itself(wired: Wired) -> None:

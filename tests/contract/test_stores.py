@@ -4,7 +4,6 @@ The store that ignores conditions (rclone) passes everything except the race for
 and why nobody lets it order writers.
 """
 
-import hashlib
 import io
 import secrets
 import threading
@@ -13,46 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import boto3
-import botocore.config
 import pytest
+from pydantic import SecretStr
 
 from archiver.contracts import ObjectStore, PendingUpload, Removal
 from archiver.errors import AccessDenied, ConfigError, IntegrityError, ObjectExists, ObjectMissing, TransientError
-from archiver.stores.local import LocalStore
-from archiver.stores.s3 import MIB, S3Options, S3Store
+from archiver.neighbours.local.store import LocalStore
+from archiver.neighbours.s3.connection import S3Options
+from archiver.neighbours.s3.store import S3Store
+from archiver.section import MIB
+from tests.support.buckets import BIG, bucket_name, client_of, create, digest, keys, options
 from tests.support.faulty import FaultyStore
-
-
-class S3Server(Protocol):
-    """A running server, as the fixtures give it."""
-
-    @property
-    def endpoint_url(self) -> str: ...
-
-    @property
-    def access_key_id(self) -> str: ...
-
-    @property
-    def secret_access_key(self) -> str: ...
-
-
-BIG = (b"0123456789abcde\n" * (11 * MIB // 16)) + b"the last part is short"
-"""Three parts of at most 5 MiB."""
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def create(store: ObjectStore, key: str, data: bytes = b"x") -> None:
-    store.create(key, data, sha256=digest(data))
-
-
-def keys(store: ObjectStore, prefix: str = "", after: str = "") -> list[str]:
-    return [reference.key for reference in store.list(prefix, after=after)]
+from tests.support.s3 import S3Server
 
 
 @dataclass
@@ -70,42 +43,6 @@ class Case:
     versioning: bool = False
     encryption: str | None = None
     closing: list[Callable[[], None]] = field(default_factory=list)
-
-
-def client_of(server: S3Server) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=server.access_key_id,
-        aws_secret_access_key=server.secret_access_key,
-        config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
-    )
-
-
-def bucket_name(client: Any, kind: str, **creation: Any) -> str:
-    """One bucket of each kind for the whole run: SeaweedFS gives every new one volumes of its own, and runs out."""
-    name = f"contract-{kind}"
-    if name not in [item["Name"] for item in client.list_buckets()["Buckets"]]:
-        client.create_bucket(Bucket=name, **creation)
-        if kind == "versioned":
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return name
-
-
-def options(server: S3Server, bucket: str, **changes: Any) -> S3Options:
-    """Settings with small parts and, unless it is given, a folder that nobody else uses."""
-    settings: dict[str, Any] = {
-        "bucket": bucket,
-        "prefix": f"{secrets.token_hex(6)}/archive",
-        "endpoint_url": server.endpoint_url,
-        "access_key_id": server.access_key_id,
-        "secret_access_key": server.secret_access_key,
-        "part_bytes": 5 * MIB,
-        "multipart_threshold_bytes": 6 * MIB,
-        "read_timeout_s": 20.0,
-    }
-    return S3Options(**(settings | changes))
 
 
 def s3_case(name: str, server: S3Server, *, kind: str = "plain", conditional: bool = True) -> Case:
@@ -658,7 +595,7 @@ def test_another_prefix_of_the_bucket_is_another_archive(bucket: Bucket, seaweed
 
 
 def test_encryption_is_asked_for_with_every_object(seaweedfs: S3Server, bucket: Bucket, tmp_path: Path) -> None:
-    store = S3Store(options(seaweedfs, bucket.name, encryption="AES256"))
+    store = S3Store(options(seaweedfs, bucket.name, sse="AES256"))
     path = tmp_path / "part"
     path.write_bytes(BIG)
     create(store, "data/small")
@@ -731,7 +668,12 @@ def test_wrong_keys_are_access_denied(request: pytest.FixtureRequest, server_nam
 
 def test_an_endpoint_that_nobody_serves_is_transient() -> None:
     store = S3Store(
-        S3Options(bucket="b", endpoint_url="http://127.0.0.1:1", access_key_id="key-id", secret_access_key="secret-key")
+        S3Options(
+            bucket="b",
+            endpoint_url="http://127.0.0.1:1",
+            access_key_id="key-id",
+            secret_access_key=SecretStr("secret-key"),
+        )
     )
     for call in (lambda: store.probe("t"), lambda: create(store, "x"), lambda: keys(store)):
         with pytest.raises(TransientError, match="cannot be reached"):

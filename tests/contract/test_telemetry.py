@@ -1,23 +1,19 @@
 """Pings, alerts and OTLP, against whoever listens: a local server, and a real Alertmanager."""
 
 import json
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
 
 from archiver.telemetry import alert, otlp
 from archiver.telemetry.alert import Alert, AlertNotSent
+from archiver.telemetry.metrics import HELP
 from archiver.telemetry.ping import Pinger, PingFailed
+from archiver.telemetry.settings import MetricsSettings
 from tests.support.daemon import free_port
 from tests.support.listener import listening
 from tests.support.stack_servers import alertmanager
@@ -107,64 +103,22 @@ def test_an_alert_that_nobody_takes_is_an_error() -> None:
         alert.send(ALERT, f"http://127.0.0.1:{free_port()}", "alertmanager", now=NOW, is_over=False, timeout_s=5)
 
 
-def test_the_collector_gets_the_metrics_with_its_token() -> None:
-    series: Series = {("archiver_ledger_head_sequence", ()): 7.0}
-    with listening() as collector:
-        otlp.send(collector.url, series, at=NOW, headers={"x-otlp-token": "t"}, timeout_s=5)
-        ((_, path, body),) = collector.heard
-        assert path == "/v1/metrics"
-        assert (
-            json.loads(body)["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["name"]
-            == "archiver_ledger_head_sequence"
-        )
-        collector.status = 401
-        with pytest.raises(otlp.NotSent, match="answered 401"):
-            otlp.send(collector.url, series, at=NOW, headers={}, timeout_s=5)
-
-
-class Collector(metrics_service_pb2_grpc.MetricsServiceServicer):  # type: ignore[misc]
-    """Takes metrics as the collector's receiver does, behind a token as ours may ask for one."""
-
-    def __init__(self) -> None:
-        self.requests: list[Any] = []
-        self.rejects = 0
-        self.sleep_s = 0.0
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's own name
-        if dict(context.invocation_metadata()).get("x-otlp-token") != "t":
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")
-        time.sleep(self.sleep_s)
-        self.requests.append(request)
-        answer = metrics_service_pb2.ExportMetricsServiceResponse()
-        answer.partial_success.rejected_data_points = self.rejects
-        return answer
-
-
-@pytest.fixture
-def collector() -> Iterator[tuple[Collector, str]]:
-    server, made = grpc.server(ThreadPoolExecutor(1)), Collector()
-    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(made, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield made, f"http://127.0.0.1:{port}"
-    server.stop(None).wait()
-
-
 SERIES: "Series" = {
     ("archiver_ledger_head_sequence", ()): 7.0,
-    ("archiver_overdue_rows", (("dataset", "logs"),)): 3.0,
+    ("archiver_overdue_rows", (("dataset", "logs"), ("place", "source"))): 3.0,
 }
-TOKEN = {"x-otlp-token": "t"}
 
 
-def test_the_collector_gets_the_same_over_grpc(collector: tuple[Collector, str]) -> None:
-    made, url = collector
-    otlp.send(url, SERIES, at=NOW, headers=TOKEN, timeout_s=30, protocol="grpc")
-    (request,) = made.requests
-    (of_all,) = request.resource_metrics
-    assert of_all.resource.attributes[0].value.string_value == "archiver"
+def test_the_collector_gets_the_metrics_with_its_token() -> None:
+    with listening() as collector:
+        otlp.send(collector.url, SERIES, at=NOW, headers={"x-otlp-token": "t"}, timeout_s=5)
+    ((method, path, _),) = collector.heard
+    assert (method, path, collector.headers[0]["x-otlp-token"]) == ("POST", "/v1/metrics", "t")
+    (of_all,) = service.ExportMetricsServiceRequest.FromString(collector.bodies[0]).resource_metrics
+    assert [(one.key, one.value.string_value) for one in of_all.resource.attributes] == [("service.name", "archiver")]
     found = {}
     for metric in of_all.scope_metrics[0].metrics:
+        assert metric.description == HELP[metric.name]
         (point,) = metric.gauge.data_points
         labels = tuple((one.key, one.value.string_value) for one in point.attributes)
         found[metric.name, labels] = point.as_double
@@ -172,52 +126,58 @@ def test_the_collector_gets_the_same_over_grpc(collector: tuple[Collector, str])
     assert found == SERIES
 
 
-def test_what_the_collector_refuses_over_grpc_is_said(collector: tuple[Collector, str]) -> None:
-    made, url = collector
-    with pytest.raises(otlp.NotSent, match="answered UNAUTHENTICATED over gRPC"):
-        otlp.send(url, SERIES, at=NOW, headers={}, timeout_s=30, protocol="grpc")
-    made.rejects = 1
-    with pytest.raises(otlp.NotSent, match="refused 1 points"):
-        otlp.send(url, SERIES, at=NOW, headers=TOKEN, timeout_s=30, protocol="grpc")
-    made.sleep_s = 1
-    with pytest.raises(otlp.NotSent, match="answered DEADLINE_EXCEEDED"):
-        otlp.send(url, SERIES, at=NOW, headers=TOKEN, timeout_s=0.1, protocol="grpc")
-    with pytest.raises(otlp.NotSent, match="answered UNAVAILABLE"):
-        otlp.send(f"http://127.0.0.1:{free_port()}", SERIES, at=NOW, headers={}, timeout_s=5, protocol="grpc")
+@pytest.mark.parametrize("status", [302, 304, 400, 401, 500])
+def test_what_the_collector_refuses_is_said(status: int) -> None:
+    with listening() as collector:
+        collector.status = status
+        with pytest.raises(otlp.NotSent, match=f"/v1/metrics: the metrics were answered {status}$"):
+            otlp.send(collector.url, SERIES, at=NOW, headers={}, timeout_s=5)
+        assert len(collector.heard) == 1
 
 
-def test_what_is_to_go_over_tls_goes_in_no_other_way(collector: tuple[Collector, str]) -> None:
-    made, url = collector
-    with pytest.raises(otlp.NotSent, match="answered UNAVAILABLE"):
-        otlp.send(url.replace("http", "https"), SERIES, at=NOW, headers=TOKEN, timeout_s=30, protocol="grpc")
-    assert made.requests == []
+def test_a_collector_that_is_busy_is_asked_again_and_not_for_ever() -> None:
+    with listening() as collector:
+        collector.status = 503
+        with pytest.raises(otlp.NotSent, match="answered 503"):
+            otlp.send(collector.url, SERIES, at=NOW, headers={}, timeout_s=3)
+        assert len(collector.heard) in {2, 3}
 
 
-def test_a_collector_that_speaks_no_tls_is_told_in_one_line_and_by_us_alone() -> None:
-    """Lines of gRPC's own would stand in cron's mail."""
-    with listening() as plain:
-        script = (
-            "from datetime import datetime, UTC; from archiver.telemetry import otlp\n"
-            f"try: otlp.send('{plain.url.replace('http', 'https')}', {SERIES!r}, at=datetime.now(UTC), headers={{}},"
-            " timeout_s=30, protocol='grpc')\n"
-            "except otlp.NotSent as problem: print(problem)"
-        )
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
-
-
-def test_what_the_collector_refuses_over_http_is_said() -> None:
-    with listening() as listener:
-        listener.body = b'{"partialSuccess": {"rejectedDataPoints": "2"}}'
+def test_points_that_the_collector_refuses_are_counted() -> None:
+    answer = service.ExportMetricsServiceResponse()
+    with listening() as collector:
+        answer.partial_success.error_message = "a remark"
+        collector.body = answer.SerializeToString()
+        otlp.send(collector.url, SERIES, at=NOW, headers={}, timeout_s=5)
+        answer.partial_success.rejected_data_points = 2
+        collector.body = answer.SerializeToString()
         with pytest.raises(otlp.NotSent, match="refused 2 points"):
-            otlp.send(listener.url, SERIES, at=NOW, headers={}, timeout_s=5)
-        listener.body = b'["thank you"]'
-        otlp.send(listener.url, SERIES, at=NOW, headers={}, timeout_s=5)
+            otlp.send(collector.url, SERIES, at=NOW, headers={}, timeout_s=5)
+        collector.body = b'["thank you"]'
+        otlp.send(collector.url, SERIES, at=NOW, headers={}, timeout_s=5)
 
 
-@pytest.mark.parametrize(
-    ("url", "protocol"),
-    [("http://127.0.0.1:4317", "grpc"), ("http://127.0.0.1:4318", "http"), ("https://collector.example", "http")],
-)
-def test_the_port_says_which_protocol_is_spoken(url: str, protocol: str) -> None:
-    assert otlp.protocol_of(url) == protocol
+def test_a_collector_that_is_away_is_told_by_us_alone(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of the exporter's own would stand in cron's mail, and a proxy's answer is not the collector's."""
+    with listening() as plain:
+        monkeypatch.setenv("http_proxy", plain.url)
+        with pytest.raises(otlp.NotSent, match=r"did not arrive \(SSLError\)"):
+            otlp.send(plain.url.replace("http", "https"), SERIES, at=NOW, headers={}, timeout_s=0.5)
+        plain.heard.clear()
+        with pytest.raises(otlp.NotSent, match=r"did not arrive \(ConnectionError\)"):
+            otlp.send(f"http://127.0.0.1:{free_port()}", SERIES, at=NOW, headers={}, timeout_s=0.5)
+        assert plain.heard == []
+    with pytest.raises(otlp.NotSent, match=r"did not arrive \(InvalidURL\)"):
+        otlp.send("http://[bad", SERIES, at=NOW, headers={}, timeout_s=5)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4317", "https://collector.example:4317/", "grpc://127.0.0.1:14317"])
+def test_a_grpc_address_is_refused_with_what_to_name_instead(url: str) -> None:
+    with pytest.raises(
+        ValueError, match="gRPC address; OTLP is spoken over HTTP here: name its HTTP port, as a rule 4318"
+    ):
+        MetricsSettings(otlp_url=url)
+    assert MetricsSettings(otlp_url="http://127.0.0.1:4318").otlp_url == "http://127.0.0.1:4318"

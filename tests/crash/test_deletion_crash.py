@@ -4,21 +4,11 @@ Writes go to four places: the source (a deletion's commit), the store, the ledge
 may be missing; after the next run that is left alone every promise is kept, and the ledger's story adds up.
 """
 
-from collections.abc import Callable
-
 import pytest
 
 from archiver.errors import ArchiverError, ConfigError
 from tests.support.deletions import check_all_done, check_nothing_lost, everything, prepared
-from tests.support.faulty import Crash, Faults
-
-FAULTS: dict[str, Callable[[Faults, int], None]] = {
-    "dies before": lambda faults, nth: faults.crash(nth=nth, took_effect=False),
-    "dies after": lambda faults, nth: faults.crash(nth=nth, took_effect=True),
-    "no reply, not done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=False),
-    "no reply, done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=True),
-    "refused": lambda faults, nth: faults.fail(nth=nth),
-}
+from tests.support.faulty import FAULTS, Crash
 
 
 def test_without_a_fault_everything_is_done() -> None:

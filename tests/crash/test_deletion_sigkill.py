@@ -17,9 +17,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.crash.test_export_sigkill import kill
 from tests.support.postgres import Database, PostgresServer, fresh_database
-from tests.support.program import PATIENCE_S, Program, fill, new_program
+from tests.support.program import PATIENCE_S, Program, fill, kill, new_program
 from tests.support.warm import Nursery, begun_by, nursery
 
 DAYS = 38

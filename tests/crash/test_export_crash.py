@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archiver.errors import ArchiverError, ConfigError
-from archiver.operations.export import ExportOptions
+from archiver.operations.tables.export import ExportOptions
 from tests.support.archive import Archive, day
-from tests.support.faulty import Crash, Faults, FaultyAnchor, FaultyStore
+from tests.support.faulty import FAULTS, Crash, Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource, MemoryTable
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ def fresh(*, conditional: bool, commit_each_window: bool) -> tuple[Archive, Faul
         FaultyStore(faults, conditional=conditional),
         FaultyAnchor(faults),
         MemorySource(NOW, {"logs": table}),
-        options=ExportOptions(commit_interval_s=-1.0 if commit_each_window else 60.0),
+        options=ExportOptions.model_construct(commit_interval_s=-1.0 if commit_each_window else 60.0),
     )
     return archive, faults, table
 
@@ -59,13 +59,6 @@ def count_writes(*, conditional: bool, commit_each_window: bool) -> int:
 
 
 Inject = Callable[[Faults, int], None]
-FAULTS: dict[str, Inject] = {
-    "dies before": lambda faults, nth: faults.crash(nth=nth, took_effect=False),
-    "dies after": lambda faults, nth: faults.crash(nth=nth, took_effect=True),
-    "no reply, not done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=False),
-    "no reply, done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=True),
-    "refused": lambda faults, nth: faults.fail(nth=nth),
-}
 
 
 @pytest.mark.parametrize("commit_each_window", [False, True], ids=["one commit", "a commit a window"])

@@ -6,7 +6,6 @@ The first is started as ever, the others warm. More instants than the few of eve
 import os
 import random
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import duckdb
 import pytest
 
 from tests.support.postgres import Database, PostgresServer, fresh_database
-from tests.support.program import Program, fill, killed_at_the_end, new_program
+from tests.support.program import Program, fill, kill, new_program
 from tests.support.warm import Nursery, begun_by, nursery
 
 DAYS = 8
@@ -75,32 +74,6 @@ def test_killed_at_a_random_instant(seed: int, filled: Database, begun: Program,
     check(program, filled, may_litter=late)
     again = program.run("export", "--json").succeeded()
     assert [line["rows"] for line in again.lines] == [0]
-
-
-def kill(program: Program, arguments: list[str], *, files: int, wait_s: float) -> None:
-    """End a command with SIGKILL, so long after so many more files stand in its store."""
-    begin = count(program)
-    with killed_at_the_end(program.start(*arguments)) as process:
-        while process.poll() is None and count(program) < begin + files:
-            ends_within(process, 0.001)
-        ends_within(process, wait_s)
-        process.kill()
-        _, err = process.communicate()
-    # One that had ended before may have left something alone, for a reason that it named.
-    assert process.returncode in (-9, 0, 3), err.decode()
-
-
-def ends_within(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def count(program: Program) -> int:
-    """Objects, half-written ones included."""
-    return sum(len(files) for _, _, files in os.walk(program.store))
 
 
 def check(program: Program, database: Database, *, may_litter: bool) -> None:

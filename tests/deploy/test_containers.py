@@ -59,7 +59,7 @@ def test_only_what_is_copied_is_sent_to_the_builder() -> None:
         for source in line.split()[:-1]
     }
     assert copied == let_through
-    assert any(fnmatch.fnmatch("archiver/sources/_loki_entries.cpython-311.so", line) for line in ignore)
+    assert any(fnmatch.fnmatch("archiver/neighbours/loki/_entries.cpython-311.so", line) for line in ignore)
 
 
 @pytest.mark.parametrize("name", ["run.txt", "alerts.txt"])

@@ -120,6 +120,7 @@ FORBIDDEN = {
     "take away the anchor's guard": "ALTER TABLE archiver.archiver_anchor DISABLE TRIGGER anchor_only_forward",
     "move the anchor back": "UPDATE archiver.archiver_anchor SET seq = seq - 1",
     "put another head beside it": f"UPDATE archiver.archiver_anchor SET hash = '{'b' * 64}'",
+    "put another signature under the head": "UPDATE archiver.archiver_anchor SET signature = 'other'",
     "give the anchor to another archive": "UPDATE archiver.archiver_anchor SET archive_id = 'other'",
     "read a file of the server": "SELECT pg_read_file('/etc/passwd')",
     "run a program": "COPY (SELECT 1) TO PROGRAM 'true'",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from archiver.app.keys import _others
 from archiver.config import load
 from archiver.config.sources import FIXED_NAMES
 from archiver.errors import ConfigError
-from archiver.keyfile import _others
 from tests.support.deployment import DEPLOY, UNITS, compose_service, pod, unit_values
 
 OURS = re.compile(r"(?:ARCHIVER|SUPABASE|AWS)_\w+")

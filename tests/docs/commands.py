@@ -26,7 +26,7 @@ from typer.main import get_command
 from archiver.alerts.payload import read_notification
 from archiver.alerts.store import Store
 from archiver.cli import main
-from archiver.cli.common import app
+from archiver.cli.program import app
 from tests.support.alerts import fingerprint, webhook
 from tests.support.alerts import one as alert
 from tests.support.deployment import ROOT
@@ -77,6 +77,8 @@ def _below(node: Any, path: tuple[str, ...]) -> Iterator[Command]:
             if not node.commands[name].hidden:
                 yield from _below(node.commands[name], (*path, name))
         return
+    listed, node = node, node.real()
+    assert listed.get_short_help_str(1000) == node.get_short_help_str(1000), path
     options = tuple(sorted({one for param in node.params for one in param.opts if one.startswith("-")}))
     silent = tuple(param.name for param in node.params if not getattr(param, "help", None))
     yield Command(path, node.get_short_help_str(1000), node.help or "", options, silent)
@@ -157,7 +159,7 @@ def walk(operator: Operator, database: Database) -> list[Ran]:
     """An operator's whole way; each command that touches no other machine at least once."""
     run = operator.run
     run("init", "--store", f"file://{operator.directory}/archive", "--anchor", f"file://{operator.directory}/anchor.json",
-        "--archive-retention", "35d", "--purpose", "Nachweis", "--legal-basis", "Art. 6(1)(f) DSGVO")  # fmt: skip
+        "--archive-retention", "35d", "--purpose", "Nachweis", "--legal-basis", "Art. 6 Abs. 1 lit. f DSGVO")  # fmt: skip
     run("doctor")
     run("-v", "config", "validate")
     run("config", "show", "--origin")

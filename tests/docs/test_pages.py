@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from archiver import errors
-from archiver.cli import UNEXPECTED
-from archiver.cli.common import INTERRUPTED, app
+from archiver.cli.failure import UNEXPECTED
 from archiver.cli.health import ALERTS
+from archiver.cli.program import app
 from archiver.config import reference
+from archiver.errors import Interrupted
 from tests.docs.commands import commands
 from tests.support import monitoring
 from tests.support.deployment import ROOT
@@ -30,7 +31,7 @@ def exit_statuses() -> set[int]:
         for one in kind.__subclasses__():
             yield from below(one)
 
-    return {0, UNEXPECTED, INTERRUPTED, *below(errors.ArchiverError)}
+    return {0, UNEXPECTED, Interrupted.exit_status, *below(errors.ArchiverError)}
 
 
 def test_the_configuration_reference_is_what_the_settings_say() -> None:

@@ -18,10 +18,12 @@ from pathlib import Path
 from crc32c import crc32c
 
 from archiver.errors import ChunkUnsound
-from archiver.sources import loki_chunk
-from archiver.sources.loki_chunk import Encoding, decode, parse_key
+from archiver.neighbours.loki import chunk as loki_chunk
+from archiver.neighbours.loki._codecs import Encoding
+from archiver.neighbours.loki.chunk import decode
+from archiver.neighbours.loki.key import parse_key
 from tests.support.loki_encoder import Entry, Stated, Writing, compress, contents, entry_bytes, in_encoding
-from tests.unit.test_loki_entries import plain_loop
+from tests.support.loops import plain_loop
 
 DATA = Path(__file__).parents[1] / "data" / "loki"
 DECODED_BYTES_MAX = 8 << 20

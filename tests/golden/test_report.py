@@ -14,7 +14,7 @@ from archiver.reports.data import json_bytes
 from archiver.reports.period import day_of
 from archiver.reports.summary import summary
 from archiver.reports.words import Words
-from tests.reports.test_files import CONTEXT, november
+from tests.support.november import CONTEXT, november
 from tests.support.story import story
 
 DAY = day_of(datetime(2026, 11, 24, tzinfo=UTC))

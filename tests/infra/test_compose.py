@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.docs.commands import commands
-from tests.support import daemon, debian, monitoring
+from tests.support import daemon, monitoring
 
 COMPOSE = monitoring.STACK / "docker-compose.yml"
 OVERLAY = monitoring.STACK / "docker-compose.otlp-token.yml"
@@ -49,26 +48,9 @@ def test_compose_lint_has_one_advice_left() -> None:
     assert {f["rule_id"] for f in json.loads(done.stdout)["findings"]} == {"CL-0019"}
 
 
-def docker_compose(directory: Path, *files: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Let a real docker-compose read copies of the files; it needs no daemon for that."""
-    for file in files:
-        # Debian 12 has 1.29, which knows the specification except for this one key.
-        (directory / file.name).write_text(re.sub(r"(?m)^name: .*$", "", file.read_text()))
-    arguments = [argument for file in files for argument in ("-f", file.name)]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **variables}
-    return subprocess.run(
-        [debian.binary("docker-compose"), *arguments, "config"],
-        cwd=directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_without_a_password_it_stops_and_says_what_to_do(tmp_path: Path) -> None:
     for variables in ({}, {"GRAFANA_ADMIN_PASSWORD": ""}):
-        done = docker_compose(tmp_path, COMPOSE, **variables)
+        done = monitoring.docker_compose(tmp_path, COMPOSE, **variables)
         assert done.returncode != 0
         assert "is not set. Copy .env.example to .env in infra/monitoring and choose a password" in done.stderr
 
@@ -76,7 +58,7 @@ def test_without_a_password_it_stops_and_says_what_to_do(tmp_path: Path) -> None
 def test_the_example_environment_and_a_password_are_enough(tmp_path: Path) -> None:
     example = (monitoring.STACK / ".env.example").read_text()
     (tmp_path / ".env").write_text(example.replace("GRAFANA_ADMIN_PASSWORD=", "GRAFANA_ADMIN_PASSWORD=rather-long"))
-    done = docker_compose(tmp_path, COMPOSE)
+    done = monitoring.docker_compose(tmp_path, COMPOSE)
     assert done.returncode == 0, done.stderr
     assert "GF_SECURITY_ADMIN_PASSWORD: rather-long" in done.stdout
     # Compose 1.29 warns about every variable that it does not find.
@@ -84,10 +66,10 @@ def test_the_example_environment_and_a_password_are_enough(tmp_path: Path) -> No
 
 
 def test_the_token_overlay_needs_a_token(tmp_path: Path) -> None:
-    done = docker_compose(tmp_path, COMPOSE, OVERLAY, GRAFANA_ADMIN_PASSWORD="x")
+    done = monitoring.docker_compose(tmp_path, COMPOSE, OVERLAY, GRAFANA_ADMIN_PASSWORD="x")
     assert done.returncode != 0
     assert "openssl rand -hex 32" in done.stderr
-    done = docker_compose(tmp_path, COMPOSE, OVERLAY, GRAFANA_ADMIN_PASSWORD="x", OTLP_TOKEN="t0ken")
+    done = monitoring.docker_compose(tmp_path, COMPOSE, OVERLAY, GRAFANA_ADMIN_PASSWORD="x", OTLP_TOKEN="t0ken")
     assert done.returncode == 0, done.stderr
     assert "OTLP_TOKEN: t0ken" in done.stdout
     assert "--config=/etc/otelcol/otlp-token.yaml" in done.stdout

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from archiver.operations import purge_loki
-from archiver.operations.loki_proof import ChunkProof, LokiProof
+from archiver.operations.logs import purge as purge_loki
+from archiver.operations.logs.proof import ChunkProof, LokiProof
 from tests.support.logs_world import LogsWorld
 from tests.support.stories import play
 from tests.support.world import DAY
@@ -118,7 +118,7 @@ def no_proof(world: LogsWorld, patch: pytest.MonkeyPatch) -> None:
 
     def everything(self: LokiProof, *arguments: Any) -> Any:
         found = real(self, *arguments)
-        return {chunk: ChunkProof(missing="") for chunk in found}
+        return {chunk: ChunkProof(missing=None) for chunk in found}
 
     patch.setattr(LokiProof, "prove", everything)
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from archiver.operations import expire, purge, purge_slot
-from archiver.operations.compare import Proof
+from archiver.operations.archive import expire
+from archiver.operations.steps.compare import Proof
+from archiver.operations.tables import purge
+from archiver.operations.tables import slot as purge_slot
 from archiver.retention import expiry
 from tests.support import world
 from tests.support.world import World

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from archiver.reports.words import Words
-from tests.reports.test_files import LANGUAGES, files, november
 from tests.support import debian
 from tests.support.browser import Browser, browsing, colours
+from tests.support.november import LANGUAGES, files, november
 
 BACKGROUNDS = {"light": (0xFF, 0xFF, 0xFF), "dark": (0x12, 0x17, 0x1D)}
 """``--bg`` of the style sheet."""

@@ -18,8 +18,8 @@ from archiver.reports.data import COLUMNS, csv_bytes, derived_schema, json_bytes
 from archiver.reports.model import Report
 from archiver.reports.period import month_of
 from archiver.reports.words import Words
-from tests.reports.test_files import CONTEXT, november
 from tests.support.archive import ARCHIVE_ID, SIGNER
+from tests.support.november import CONTEXT, november
 from tests.support.story import chunk_list, signed
 
 RECORD_FIELDS = {
@@ -60,7 +60,7 @@ RECORD_FIELDS = {
     ],
     "chunk files: check before deletion": ["facts.datasets[].deletions[].chunks.proven_at"],
     "negative check": ["facts.datasets[].deletions[].rows_left", "facts.datasets[].observations[].rows_overdue"],
-    "residual copies": ["facts.datasets[].residuals[].name", "facts.datasets[].residuals[].until"],
+    "residual copies": ["facts.datasets[].residuals[].copy", "facts.datasets[].residuals[].until"],
     "residual copies: archive, object lock": [
         "facts.datasets[].deletions[].archive_due_at",
         "facts.datasets[].deletions[].kept_until",

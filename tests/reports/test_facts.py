@@ -11,6 +11,7 @@ from archiver.model import (
     ChunksDeleted,
     ChunksDeletionIntended,
     Compacted,
+    Copy,
     Event,
     Expired,
     ExpireIntended,
@@ -18,17 +19,20 @@ from archiver.model import (
     Observed,
     PartsRemoved,
     PurgeIntended,
+    Reason,
+    ResidualRule,
     RowsKept,
     RunEnded,
     SlotShare,
+    Statement,
     StepOutcome,
     StepResult,
 )
 from archiver.reports.build import Context, build_report
 from archiver.reports.model import Level, Report
 from archiver.reports.period import Period, closed_at, day_of, instant_of, month_of, span
-from tests.reports.test_files import november
 from tests.support.archive import ARCHIVE_ID, SIGNER
+from tests.support.november import november
 from tests.support.story import AUDIT, DAY, EVENTS, LOKI, chunk_list, exported, late_part, rules, signed, slot
 
 NOVEMBER_1 = datetime(2026, 11, 1, tzinfo=UTC)
@@ -134,9 +138,9 @@ def test_nights_before_the_first_recorded_one_are_not_missed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "code"), [("on hold (case 9)", "overdue_on_hold"), ("not archived: came late", "overdue_source")]
+    ("reason", "code"), [(Reason.HOLD(references=("case 9",)), "overdue_on_hold"), (Reason.LATE(), "overdue_source")]
 )
-def test_overdue_rows_are_a_breach_unless_a_hold_keeps_them(reason: str, code: str) -> None:
+def test_overdue_rows_are_a_breach_unless_a_hold_keeps_them(reason: Statement, code: str) -> None:
     seen = Observed(
         dataset=AUDIT, place="source", rows=9, rows_overdue=4, oldest="2026-09-01T00:00:00Z",
         reasons=(RowsKept(reason=reason, rows=4),),
@@ -222,9 +226,19 @@ def test_deleted_chunk_files_are_moved_and_add_up() -> None:
     assert first.due_from == datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC) + 30 * DAY
     assert first.archive_due_at == datetime(2026, 9, 22, tzinfo=UTC) + 365 * DAY
     assert (first.residuals, told.residuals) == ((), ()), "logs are in no backup of the database"
-    elsewhere = report([(NOVEMBER_1, [rules(residuals=("disk snapshots=3",))]), *chunk_files(0, NOVEMBER_1 + DAY, 2)])
+    elsewhere = report(
+        [
+            (
+                NOVEMBER_1,
+                [rules(residuals=(ResidualRule(copy=Copy.NAMED(name="disk snapshots"), period_s=3 * 86_400),))],
+            ),
+            *chunk_files(0, NOVEMBER_1 + DAY, 2),
+        ]
+    )
     (line,) = elsewhere.facts.datasets[2].deletions
-    assert [(one.name, one.until) for one in line.residuals] == [("disk snapshots", line.deleted_at + 3 * DAY)]
+    assert [(one.copy, one.until) for one in line.residuals] == [
+        (Copy.NAMED(name="disk snapshots"), line.deleted_at + 3 * DAY)
+    ]
 
 
 def chunk_files(kept: int, at: datetime, intent_seq: int) -> list[tuple[datetime, list[Event]]]:

@@ -2,44 +2,24 @@
 
 import re
 import subprocess
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from archiver.app.report import write_files
 from archiver.errors import LocalResourceError
-from archiver.reports.build import Context, build_report
+from archiver.reports.build import build_report
 from archiver.reports.document import PLAIN_MAX, SIGNS, Command, Document, Facts, Paragraph, Section, cells, visible
-from archiver.reports.files import Format, rendered
+from archiver.reports.files import rendered
 from archiver.reports.html import html
-from archiver.reports.model import Report
 from archiver.reports.pdf import pdf
-from archiver.reports.period import month_of
-from archiver.reports.words import Language
-from archiver.wiring_report import write_files
 from tests.support.debian import binary
+from tests.support.november import CONTEXT, FORMATS, LANGUAGES, NOVEMBER, files, november
 from tests.support.story import END, exported, rules, signed, story
 
-NOVEMBER = month_of(datetime(2026, 11, 1, tzinfo=UTC))
-CONTEXT = Context(store="s3://archive/logs", anchor="postgresql://db.example/archiver.anchor")
 MARGIN_POINTS = 18 / 25.4 * 72
 """Of the page, left and right: see the template."""
-
-LANGUAGES: tuple[Language, ...] = ("de", "en")
-FORMATS: tuple[Format, ...] = ("html", "pdf", "json", "csv")
-
-
-@cache
-def november() -> Report:
-    """The story's last month."""
-    return build_report(story(), NOVEMBER, CONTEXT)
-
-
-@cache
-def files() -> dict[str, bytes]:
-    """All of its files."""
-    return dict(rendered(november(), LANGUAGES, FORMATS))
 
 
 def test_the_same_ledger_gives_the_same_bytes() -> None:

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archiver.errors import LedgerBroken
-from archiver.holdings import Holdings, check_next, fold
-from archiver.ledger import SignedEntry, encode_entry
+from archiver.ledger.entries import SignedEntry, encode_entry
+from archiver.ledger.fold import check_next, fold
+from archiver.ledger.holdings import Holdings
 from archiver.model import (
     DATED_MAX,
     ZERO_HASH,
@@ -25,6 +26,7 @@ from archiver.model import (
     ChunksWaiting,
     Column,
     Compacted,
+    Copy,
     DatasetRules,
     Entry,
     Event,
@@ -40,11 +42,15 @@ from archiver.model import (
     Purged,
     PurgeIntended,
     QuarantineReleased,
+    Reason,
+    Refusal,
+    ResidualRule,
     RowsKept,
     RulesStated,
     RunEnded,
     SchemaChanged,
     Segment,
+    Skip,
     Slot,
     SlotShare,
     SourceState,
@@ -87,9 +93,11 @@ SLOTS = st.builds(
     | st.just(Window(datetime(9999, 12, 30, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))),
 )
 STATES = st.builds(SourceState, rows=COUNTS, digest=st.just(""))
-KEPT = st.lists(
-    st.builds(RowsKept, reason=st.sampled_from(["on hold (x)", "not archived"]) | WORDS, rows=COUNTS), max_size=3
-).map(tuple)
+REASONS = st.sampled_from([Reason.NOT_ARCHIVED(), Reason.STEP_SKIPPED(why=Skip.NEEDS(step="<b>"))]) | st.builds(
+    lambda name: Reason.HOLD(references=(name,)), WORDS
+)
+REFUSALS = st.builds(lambda name, days: Refusal.SHARE(dataset=name, percent=days, percent_max=5), WORDS, COUNTS)
+KEPT = st.lists(st.builds(RowsKept, reason=REASONS, rows=COUNTS), max_size=3).map(tuple)
 PERIODS_S = st.none() | st.integers(0, 10**13)
 PLACES = st.sampled_from(["source", "archive"])
 OLDEST = st.none() | WORDS | TIMES.map(lambda at: at.isoformat().replace("+00:00", "Z"))
@@ -133,13 +141,16 @@ RULES = st.builds(
     ).map(tuple),
     stack_retention_s=st.integers(0, 10**13),
     controller=WORDS,
-    residuals=st.lists(st.sampled_from(["backups=7", "x", "=", "a=1e999", "a=nan", "a=-3"]) | WORDS, max_size=3).map(
-        tuple
-    ),
+    residuals=st.lists(
+        st.builds(
+            ResidualRule, copy=st.builds(lambda name: Copy.NAMED(name=name), WORDS), period_s=st.integers(-9, 10**13)
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 STEPS = st.builds(
     StepResult, step=WORDS, outcome=st.sampled_from(StepOutcome), exit_status=st.integers(-1, 300), duration_ms=COUNTS,
-    reason=WORDS,
+    reason=st.none() | REASONS,
 )  # fmt: skip
 SEEN = st.builds(
     Observed, dataset=NAMES, place=PLACES, rows=st.none() | COUNTS, rows_overdue=COUNTS, oldest=OLDEST, reasons=KEPT,
@@ -149,17 +160,17 @@ LOOSE: st.SearchStrategy[Event] = st.one_of(
     exported(),
     RULES,
     st.builds(Verified, dataset=NAMES, through_seq=COUNTS, depth=st.sampled_from(["digest", "deep"]), segments=COUNTS, rows=COUNTS, size_bytes=COUNTS),
-    st.builds(PurgeIntended, dataset=NAMES, plan=WORDS, slots=st.lists(st.builds(SlotShare, slot=SLOTS, rows=COUNTS), max_size=3).map(tuple), confirmed=st.lists(WORDS, max_size=2).map(tuple)),
+    st.builds(PurgeIntended, dataset=NAMES, plan=WORDS, slots=st.lists(st.builds(SlotShare, slot=SLOTS, rows=COUNTS), max_size=3).map(tuple), confirmed=st.lists(REFUSALS, max_size=2).map(tuple)),
     st.builds(HoldPlaced, hold=st.sampled_from("xy"), dataset=st.none() | NAMES, since=st.none() | TIMES, until=st.none() | TIMES, subject=st.none() | WORDS, reason=WORDS, reference=WORDS, review_on=TIMES),
     st.builds(HoldReleased, hold=st.sampled_from("xy"), reason=WORDS),
     st.builds(RunEnded, command=st.just("nightly") | WORDS, started_at=TIMES, exit_status=st.integers(-1, 300), steps=st.lists(STEPS, max_size=2).map(tuple), observed=st.lists(SEEN, max_size=3).map(tuple)),
-    st.builds(StackChecked, promised_s=COUNTS, findings=st.lists(st.builds(Finding, check=WORDS, subject=WORDS, promised=WORDS, configured=WORDS, in_force=WORDS, observed=WORDS, verdict=st.sampled_from(Verdict), fix=WORDS), max_size=3).map(tuple)),
+    st.builds(StackChecked, promised_s=COUNTS, findings=st.lists(st.builds(Finding, check=WORDS, subject=WORDS, observed=st.lists(REASONS, max_size=2).map(tuple), verdict=st.sampled_from(Verdict), fix=st.lists(REASONS, max_size=2).map(tuple)), max_size=3).map(tuple)),
     st.builds(SchemaChanged, dataset=NAMES, version=COUNTS, schema=WORDS, columns=st.lists(st.builds(Column, name=WORDS, source_type=WORDS, archive_type=WORDS), max_size=3).map(tuple), time_column=WORDS, key_columns=st.just(()), accepted=st.booleans()),
     st.builds(ChunksGone, dataset=NAMES, list=st.builds(chunk_list, WORDS, COUNTS), cause=st.sampled_from(["lost", "deletion"])),
-    st.builds(ChunksWaiting, dataset=NAMES, list=st.none(), reasons=st.lists(st.builds(ChunkShare, reason=WORDS, chunks=COUNTS), max_size=2).map(tuple)),
-    st.builds(ChunksDeletionIntended, dataset=NAMES, plan=WORDS, list=st.builds(chunk_list, WORDS, st.integers(1, 9)), confirmed=st.lists(WORDS, max_size=2).map(tuple)),
-    st.builds(ChunkQuarantined, dataset=NAMES, chunk=WORDS, key=WORDS, size_bytes=COUNTS, sha256=st.sampled_from("pq"), reason=WORDS),
-    st.builds(QuarantineReleased, dataset=NAMES, sha256=st.sampled_from("pq"), reason=WORDS),
+    st.builds(ChunksWaiting, dataset=NAMES, list=st.none(), reasons=st.lists(st.builds(ChunkShare, reason=REASONS, chunks=COUNTS), max_size=2).map(tuple)),
+    st.builds(ChunksDeletionIntended, dataset=NAMES, plan=WORDS, list=st.builds(chunk_list, WORDS, st.integers(1, 9)), confirmed=st.lists(REFUSALS, max_size=2).map(tuple)),
+    st.builds(ChunkQuarantined, dataset=NAMES, chunk=WORDS, key=WORDS, size_bytes=COUNTS, sha256=st.sampled_from("pq"), reason=REASONS),
+    st.builds(QuarantineReleased, dataset=NAMES, sha256=st.sampled_from("pq"), cause=st.sampled_from(["person", "sound"]), reason=WORDS),
     st.builds(SweepIntended, keys=st.lists(WORDS, max_size=2).map(tuple)),
     st.builds(Swept, keys=st.lists(WORDS, max_size=2).map(tuple), size_bytes=COUNTS),
     st.just(AnchorAdopted()),

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from archiver.app.report import config_sha256, processing_record, residual_copies, stated_rules
 from archiver.config import Settings, load
-from archiver.model import ColumnPolicy, PolicyAction
-from archiver.reports.model import DAILY_BACKUPS, RECOVERY
-from archiver.wiring_report import config_sha256, processing_record, residual_copies, stated_rules
+from archiver.model import OF_DATABASE, ColumnPolicy, Copy, PolicyAction, ResidualRule
 
 
 def settings(**given: Any) -> Settings:
@@ -53,9 +52,9 @@ def test_the_rules_quote_every_dataset_and_who_is_responsible() -> None:
     assert by_name["app_audit_log"].archive_retention_s is None
     assert (rules.controller, rules.record) == ("Beispiel GmbH", "VVT-7")
     assert rules.residuals == (
-        "Monatssicherung=60",
-        "Supabase daily backups (pro)=7",
-        "Supabase point-in-time recovery=14",
+        ResidualRule(copy=Copy.NAMED(name="Monatssicherung"), period_s=60 * 86_400),
+        ResidualRule(copy=Copy.DAILY_BACKUPS(plan="pro"), period_s=7 * 86_400),
+        ResidualRule(copy=Copy.RECOVERY(), period_s=14 * 86_400),
     )
 
 
@@ -63,7 +62,7 @@ def test_a_report_knows_the_copies_of_the_database_by_their_names() -> None:
     stack = {"supabase": {"plan": "pro", "recovery_period": "14d"}}
     made = residual_copies(settings(stack=stack))
     assert len(made) == 2
-    assert all(name.startswith((DAILY_BACKUPS, RECOVERY)) for name in made)
+    assert {one.copy.code for one in made} == OF_DATABASE
 
 
 @pytest.mark.parametrize(
@@ -113,4 +112,6 @@ def test_what_the_page_tells_to_configure_is_a_configuration(tmp_path: Path) -> 
     record = processing_record(loaded)
     assert [one for one in record.missing if not one.startswith("log_workflow_events")] == []
     assert record.encryption == ""
-    assert stated_rules(loaded).residuals == ("monatliche Sicherung=60",)
+    assert stated_rules(loaded).residuals == (
+        ResidualRule(copy=Copy.NAMED(name="monatliche Sicherung"), period_s=60 * 86_400),
+    )

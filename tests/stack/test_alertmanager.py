@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from archiver.model import Verdict
-from archiver.stack import Access, AlertmanagerTarget
+from archiver.model import Fix, Look, Verdict
 from archiver.stack.alertmanager import check
+from archiver.stack.targets import AlertmanagerTarget
 from archiver.stack.words import Unknown
+from archiver.words import english_list
 from tests.stack.answers import NOW, Answer, client, well_formed
 
 if TYPE_CHECKING:
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-TARGET = AlertmanagerTarget(access=Access(url="http://alerts.example:9093"))
+TARGET = AlertmanagerTarget(url="http://alerts.example:9093")
 
 
 def ended(days: float, state: str = "expired") -> dict[str, Any]:
@@ -52,13 +53,13 @@ def ask(found: dict[str, Answer], flag: str | Unknown | None) -> Finding:
         ("720h", OK, "--data.retention=720h"),
         ("2160h", BREACH, "--data.retention=2160h"),
         ("for ever", CANNOT_TELL, "cannot be read"),
-        (Unknown("nobody has seen it", "name the compose file"), CANNOT_TELL, "nobody has seen it"),
+        (Unknown(Look.NO_API(), Fix.NAME_COMPOSE()), CANNOT_TELL, "told by no API"),
     ],
 )
 def test_its_flag(flag: str | Unknown | None, verdict: Verdict, configured: str) -> None:
     finding = ask(answers(), flag)
     assert finding.verdict is verdict
-    assert configured in finding.configured + finding.observed or isinstance(flag, str)
+    assert configured in english_list((*finding.configured, *finding.observed)) or isinstance(flag, str)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_silences_that_are_over_and_still_there(days: float, state: str, verdict
 
 
 def test_what_is_observed_is_a_breach_even_where_nobody_saw_the_flag() -> None:
-    assert ask(answers("0.34.0", ended(90)), Unknown("nobody has seen it", "name it")).verdict is BREACH
+    assert ask(answers("0.34.0", ended(90)), Unknown(Look.NO_API(), Fix.NAME_COMPOSE())).verdict is BREACH
 
 
 @pytest.mark.parametrize("answer", [(401, ""), (500, "x"), (200, {"a": 1}), (200, [{"status": 3}]), (200, "<html>")])

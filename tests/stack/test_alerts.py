@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from archiver.app.stack import check_targets
 from archiver.model import Verdict
-from archiver.stack import Access, AlertServiceTarget, StackTargets, check_stack
 from archiver.stack.alerts import check
-from archiver.wiring_stack import check_targets
+from archiver.stack.check import check_stack
+from archiver.stack.targets import AlertServiceTarget, StackTargets
+from archiver.words import english_list
 from tests.stack.answers import NOW, Answer, client, well_formed
 from tests.support.alerts import inbox, one
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-TARGET = AlertServiceTarget(access=Access(url="http://alerts.example:8090"))
+TARGET = AlertServiceTarget(url="http://alerts.example:8090")
 DAY_S = 86_400
 
 
@@ -67,9 +69,9 @@ def test_what_is_not_told_is_not_kept(answer: Answer) -> None:
 def test_a_real_one(tmp_path: Path) -> None:
     with inbox(tmp_path / "data") as box:
         box.send(one("Down"))
-        targets = StackTargets(alerts=(AlertServiceTarget(access=Access(url=box.url)),))
+        targets = StackTargets(alerts=(AlertServiceTarget(url=box.url),))
         (finding,) = check_targets(targets)
         assert finding.verdict is OK, finding
-        assert "the oldest is" in finding.observed
+        assert "the oldest entry is" in english_list(finding.observed)
         (late,) = check_stack(targets, box.service.now() + timedelta(days=31))
         assert late.verdict is BREACH

@@ -1,4 +1,4 @@
-"""The compose file as deployed: substituted as compose does, held against the promise and against what runs."""
+"""The compose file as deployed: read as `docker compose config` prints it, held against the promise and what runs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ import pytest
 import yaml
 
 from archiver.model import Verdict
-from archiver.stack import Access, AlertmanagerTarget, ComposeTarget, LokiTarget, PrometheusTarget, loki, prometheus
-from archiver.stack.compose import (
-    Running,
-    Unresolvable,
-    alertmanager_flag,
-    check,
-    interpolate,
-    read,
-    read_environment_file,
-)
+from archiver.stack import compose, loki, prometheus
+from archiver.stack.compose import Running, alertmanager_flag, check
+from archiver.stack.composefile import FLAGS_NEEDED, read
+from archiver.stack.targets import AlertmanagerTarget, ComposeTarget, LokiTarget, PrometheusTarget
 from archiver.stack.words import Unknown
-from tests.stack.answers import NOW, Answer, client, of, recorded, verdicts, well_formed
-from tests.stack.test_loki import healthy
-from tests.support.monitoring import STACK
+from archiver.words import english_list
+from tests.stack.answers import NOW, Answer, client, healthy, of, recorded, verdicts, well_formed
+from tests.support import monitoring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,54 +24,6 @@ if TYPE_CHECKING:
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-ENVIRONMENT = {"SET": "x", "EMPTY": "", "OTHER": "y"}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain", "plain"),
-        ("$SET-${SET}", "x-x"),
-        ("${UNSET}", ""),
-        ("${SET:-d}${EMPTY:-d}${UNSET:-d}", "xdd"),
-        ("${SET-d}${EMPTY-d}${UNSET-d}", "xd"),
-        ("${SET:+r}${EMPTY:+r}${UNSET:+r}", "r"),
-        ("${SET+r}${EMPTY+r}${UNSET+r}", "rr"),
-        ("${SET:?needed}${EMPTY?needed}", "x"),
-        ("$$SET $${SET} $$$$", "$SET ${SET} $$"),
-        ("${UNSET:-${OTHER}}", "y"),
-        ("${UNSET:-${NONE:-deep}}!", "deep!"),
-        ("${UNSET:-a$$b}", "a$b"),
-        ("${UNSET:-http://a/{b}}", "http://a/{b}"),
-        ("5$ and $1 and $", "5$ and $1 and $"),
-    ],
-)
-def test_interpolation(text: str, expected: str) -> None:
-    """The specification's table; what is no variable stays."""
-    # A brace in a default closes the expression, as in compose; the one left over stays in the text.
-    assert interpolate(text, ENVIRONMENT) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["${UNSET:?set it}", "${EMPTY:?set it}", "${UNSET?set it}", "${SET", "${}", "${1}", "${SET/x/y}", "${SET:=d}"],
-)
-def test_interpolation_that_compose_refuses(text: str) -> None:
-    with pytest.raises(Unresolvable):
-        interpolate(text, ENVIRONMENT)
-
-
-def test_nesting_has_an_end() -> None:
-    with pytest.raises(Unresolvable):
-        interpolate("${A:-" * 50 + "}" * 50, {})
-
-
-def test_environment_file() -> None:
-    text = "# c\nA=1\nexport B=two # c\nC='lit $A'\nD=\"q ${A}#x\"\nE=${OUT:-none}\nF=a#b\n\nbroken line\nG=\n"
-    found = read_environment_file(text, {"OUT": "shell"})
-    assert found == {"A": "1", "B": "two", "C": "lit $A", "D": "q 1#x", "E": "shell", "F": "a#b", "G": ""}
-
-
 # -- a stack in a directory
 
 
@@ -95,16 +41,16 @@ def prometheus_service(*flags: str, **more: Any) -> dict[str, Any]:
 
 def running_prometheus(name: str) -> prometheus.Answers:
     with client(recorded(name)) as http:
-        return prometheus.ask(PrometheusTarget(access=Access(url="http://p")), http, NOW)
+        return prometheus.ask(PrometheusTarget(url="http://p"), http, NOW)
 
 
 def running_loki(answers: dict[str, Answer]) -> loki.Answers:
     with client(answers) as http:
-        return loki.ask(LokiTarget(access=Access(url="http://l")), http, NOW)
+        return loki.ask(LokiTarget(url="http://l"), http, NOW)
 
 
-def look(path: Path, running: Running | None = None, **changes: Any) -> tuple[Finding, ...]:
-    findings = check(ComposeTarget(files=(path,), **changes), running or Running())
+def look(path: Path, running: Running | None = None) -> tuple[Finding, ...]:
+    findings = check(ComposeTarget(file=path), running or Running())
     well_formed(findings)
     return findings
 
@@ -120,17 +66,20 @@ def look(path: Path, running: Running | None = None, **changes: Any) -> tuple[Fi
         (["--storage.tsdb.retention.time=90d"], BREACH),
         (["--storage.tsdb.retention.time=30d", "--storage.tsdb.retention.time=1y"], BREACH),
         (["--storage.tsdb.retention.size=8GB"], BREACH),
-        (["--storage.tsdb.retention.time=${RETENTION:-90d}"], BREACH),
-        (["--storage.tsdb.retention.time=${DAYS}d"], OK),
-        (["--storage.tsdb.retention.time=${MUST:?set MUST}"], CANNOT_TELL),
-        (["--storage.tsdb.retention.time=${BROKEN"], CANNOT_TELL),
+        (["--storage.tsdb.retention.time=30d", "--web.external-url=${URL}"], OK),
+        (["--storage.tsdb.retention.time=30d", "--storage.tsdb.path", "/p$$"], OK),
+        (["--storage.tsdb.retention.time=${RETENTION:-30d}"], CANNOT_TELL),
+        (["--storage.tsdb.retention.time", "$RETENTION"], CANNOT_TELL),
+        (["--storage.tsdb.retention.time=30d", "--${FLAG}=1y"], CANNOT_TELL),
+        (["--storage.tsdb.retention.time=30d", "${MORE}"], CANNOT_TELL),
+        ("--storage.tsdb.retention.time=30d ${MORE:-}", CANNOT_TELL),
         (["--storage.tsdb.retention.time=soon"], CANNOT_TELL),
     ],
 )
 def test_prometheus_flags(tmp_path: Path, command: Any, verdict: Verdict) -> None:
     """However it is written; the last one counts."""
     path = write(tmp_path, {"prometheus": {**prometheus_service(), "command": command}})
-    assert set(verdicts(look(path, environment={"DAYS": "30"})).values()) == {verdict}
+    assert set(verdicts(look(path)).values()) == {verdict}
 
 
 def test_a_mounted_configuration_file_replaces_the_flag(tmp_path: Path) -> None:
@@ -139,7 +88,7 @@ def test_a_mounted_configuration_file_replaces_the_flag(tmp_path: Path) -> None:
     service = prometheus_service("--storage.tsdb.retention.time=30d", volumes=["./prometheus:/etc/prometheus:ro"])
     finding = of(look(write(tmp_path, {"prometheus": service})), "compose.prometheus.retention")
     assert finding.verdict is BREACH
-    assert finding.fix.startswith("set storage.tsdb.retention.time: 30d")
+    assert english_list(finding.fix).startswith("set storage.tsdb.retention.time: 30d")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +115,7 @@ def test_drift_of_prometheus(tmp_path: Path, flags: list[str], runs: str, verdic
 def stack(tmp_path: Path) -> Path:
     """The stack's own files."""
     for name in ("docker-compose.yml", "loki-config.yaml", "prometheus"):
-        source = STACK / name
+        source = monitoring.STACK / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     return tmp_path / "docker-compose.yml"
 
@@ -180,7 +129,7 @@ def test_our_own_stack_is_ok_without_its_password(stack: Path) -> None:
         "compose.loki.retention",
         "compose.alertmanager.retention",
     }
-    assert alertmanager_flag(read(ComposeTarget(files=(stack,)))) is None
+    assert alertmanager_flag(read(stack)) is None
 
 
 def test_drift_of_loki(stack: Path) -> None:
@@ -223,34 +172,81 @@ def test_a_flag_of_loki_wins_over_its_file(stack: Path) -> None:
     assert of(look(stack), "compose.loki.retention").verdict is BREACH
 
 
-def test_resolved_output_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_dollars_that_compose_doubled_are_dollars(tmp_path: Path) -> None:
     """`docker compose config` writes long volumes and doubles the dollars that are left."""
-    (tmp_path / "l.yaml").write_text(
+    (tmp_path / "l$.yaml").write_text(
         "compactor: {retention_enabled: true, delete_request_store: f}\nlimits_config: {retention_period: 30d}"
     )
-    volume = {"type": "bind", "source": str(tmp_path / "l.yaml"), "target": "/l.yaml"}
-    logging = {"driver": "json-file", "options": {"max-size": "1m"}}
-    services = {
-        "loki": {
-            "image": "grafana/loki:3.7.6",
-            "command": ["-config.file=/l.yaml", "-x=$${NOT}"],
-            "volumes": [volume],
-            "logging": logging,
-        }
+    volume = {"type": "bind", "source": str(tmp_path / "l$$.yaml"), "target": "/l.yaml"}
+    service: dict[str, Any] = {
+        "image": "grafana/loki:3.7.6",
+        "command": ["-config.file=/l.yaml", "-store.retention=$${NOT}"],
+        "volumes": [volume, {"type": "volume", "source": "data", "target": "/loki"}],
+        "logging": {"driver": "json-file", "options": {"max-size": "1m"}},
     }
-    path = write(tmp_path, services)
-    target = ComposeTarget(files=(path,), resolved=True)
-    found = read(target)
-    assert not isinstance(found, Unknown)
-    assert found[0].flags["x"] == "${NOT}"
-    assert of(look(path, resolved=True), "compose.loki.retention").verdict is OK
+    services = read(write(tmp_path, {"loki": service}))
+    assert not isinstance(services, Unknown)
+    assert services[0].flags["store.retention"] == "${NOT}"
+    assert services[0].mounts == {"/l.yaml": tmp_path / "l$.yaml"}
+    del service["command"][1]
+    assert of(look(write(tmp_path, {"loki": service})), "compose.loki.retention").verdict is OK
 
 
-def test_a_later_file_overrides_the_command(tmp_path: Path) -> None:
-    base = write(tmp_path, {"prometheus": prometheus_service("--storage.tsdb.retention.time=30d")})
-    over = write(tmp_path, {"prometheus": {"command": ["--storage.tsdb.retention.time=1y"]}}, "override.yml")
-    findings = check(ComposeTarget(files=(base, over)), Running())
-    assert of(findings, "compose.prometheus.retention").verdict is BREACH
+def test_what_compose_itself_prints(stack: Path, tmp_path: Path) -> None:
+    """With an override file, variables and a password: what cannot be told of the files is told of its output."""
+    override = tmp_path / "docker-compose.override.yml"
+    override.write_text(
+        "version: '3'\nservices: {prometheus: {command: ['--storage.tsdb.retention.time=${KEPT:-90d}']}}"
+    )
+    assert of(look(stack), "compose.file").verdict is CANNOT_TELL
+    done = monitoring.docker_compose(tmp_path, stack, override, GRAFANA_ADMIN_PASSWORD="p$w")
+    assert done.returncode == 0, done.stderr
+    printed = tmp_path / "resolved.yml"
+    printed.write_text(done.stdout)
+    findings = look(printed)
+    assert english_list(of(findings, "compose.prometheus.retention").configured) == "--storage.tsdb.retention.time=90d"
+    assert of(findings, "compose.loki.retention").verdict is OK
+    assert of(findings, "compose.alertmanager.retention").verdict is OK
+
+
+@pytest.mark.parametrize(
+    ("volume", "verdict"),
+    [
+        ("${DIR}/prometheus.yml:/etc/prometheus/prometheus.yml", CANNOT_TELL),
+        ("${DIR:-/srv}:/etc/prometheus:ro", CANNOT_TELL),
+        ("$DIR:/etc/", CANNOT_TELL),
+        ("/srv:/etc/$PLACE", CANNOT_TELL),
+        ({"type": "bind", "source": "${DIR}", "target": "/etc/prometheus"}, CANNOT_TELL),
+        ("${DIR}/rules:/etc/prometheus-rules", OK),
+        ("${DIR:-/srv}/rules:/etc/prometheus/rules", OK),
+        ("data:/etc/prometheus", OK),
+        ("/etc/prometheus", OK),
+    ],
+)
+def test_a_variable_matters_where_the_configuration_file_lies(tmp_path: Path, volume: Any, verdict: Verdict) -> None:
+    path = write(tmp_path, {"prometheus": prometheus_service(volumes=[volume])})
+    assert set(verdicts(look(path)).values()) == {verdict}
+
+
+@pytest.mark.parametrize("name", ["docker-compose.override.yml", "compose.override.yaml"])
+def test_an_override_file_beside_it_is_a_doubt(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, {"prometheus": prometheus_service()})
+    (tmp_path / name).write_text("services: {}")
+    assert name in english_list(of(look(path), "compose.file").observed)
+    (printed := tmp_path / "resolved.yml").write_text(path.read_text())
+    assert of(look(printed), "compose.prometheus.retention").verdict is OK
+
+
+def test_other_services_may_hold_variables_and_their_output_counts_all_the_same(tmp_path: Path) -> None:
+    other = {"image": "${REGISTRY:-r:5000}/grafana:${V:-13}", "command": "${ANY}", "extends": {"service": "x"}}
+    findings = look(write(tmp_path, {"prometheus": prometheus_service(), "grafana": other}))
+    assert of(findings, "compose.prometheus.retention").verdict is OK
+    assert of(findings, "compose.output").subject.endswith(" grafana")
+
+
+def test_every_flag_that_is_judged_is_one_whose_variables_count() -> None:
+    judged = {*compose.PROMETHEUS_FLAGS, *compose.LOKI_FLAGS, "config.file", "data.retention"}
+    assert judged == FLAGS_NEEDED
 
 
 @pytest.mark.parametrize(
@@ -260,6 +256,8 @@ def test_a_later_file_overrides_the_command(tmp_path: Path) -> None:
         "services: {prometheus: {image: prom/prometheus, extends: {service: x}}}",
         "services: {prometheus: {image: prom/prometheus, command: !override [a]}}",
         "services: {prometheus: {image: prom/prometheus, command: '\"open'}}",
+        "services: {prometheus: {image: 'prom/prometheus:${TAG}'}}",
+        "services: {metrics: {image: '${IMAGE}'}}",
         "services: {web: {image: nginx}}",
         "services: []",
         "services: {prometheus: 3}",
@@ -295,5 +293,5 @@ def test_alertmanager(tmp_path: Path, retention: str, verdict: Verdict) -> None:
     path = write(tmp_path, {"am": service})
     expected = BREACH if retention == "90d" else verdict
     assert of(look(path), "compose.alertmanager.retention").verdict is expected
-    assert alertmanager_flag(read(ComposeTarget(files=(path,)))) == retention
-    assert AlertmanagerTarget(access=Access(url="http://a")).promise.days == 30
+    assert alertmanager_flag(read(path)) == retention
+    assert AlertmanagerTarget(url="http://a").promise.days == 30

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from archiver.model import Verdict
-from archiver.stack import LogDirectoryTarget
 from archiver.stack.logdirs import check
 from archiver.stack.logtimes import first_time, time_of_line
 from archiver.stack.rotation import cron_period, current_name, logrotate_bound, pm2_bound, read_logrotate
+from archiver.stack.targets import LogDirectoryTarget
 from archiver.stack.words import Unknown
+from archiver.words import english_list
 from tests.stack.answers import NOW, of, well_formed
 
 if TYPE_CHECKING:
@@ -152,14 +153,14 @@ def test_oldest_line(tmp_path: Path, name: str, content: str | bytes, modified_d
     finding = of(look(tmp_path), "logs.lines")
     assert finding.verdict is verdict, finding
     if verdict is BREACH:
-        assert name.rsplit("/", 1)[-1] in finding.observed
+        assert name.rsplit("/", 1)[-1] in english_list(finding.observed)
 
 
 def test_many_late_files_are_counted_and_a_few_named(tmp_path: Path) -> None:
     for number in range(6):
         write(tmp_path / f"bot.log.{number}", line(31 + number), 31)
     finding = of(look(tmp_path), "logs.lines")
-    assert "6 files older than promised: bot.log.5, bot.log.4, bot.log.3 and 3 more" in finding.observed
+    assert "6 files older than promised: bot.log.5, bot.log.4, bot.log.3, +3" in english_list(finding.observed)
 
 
 def test_patterns_links_and_sockets(tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_logrotate_files_are_read_as_logrotate_reads_them(tmp_path: Path) -> Non
     assert first.patterns == ("/srv/my logs/*.log", "/var/log/pm2/*.log")
     assert logrotate_bound(first).age == 70 * DAY
     assert logrotate_bound(second).age == 2 * DAY
-    assert "that is a copy" in logrotate_bound(second).remark
+    assert "that is a copy" in english_list(logrotate_bound(second).remarks)
 
 
 def test_includes_without_end_and_files_that_are_not_there(tmp_path: Path) -> None:
@@ -317,8 +318,8 @@ def test_each_log_is_held_against_the_block_that_names_it(tmp_path: Path) -> Non
         "bot-error.log": BREACH,
         "forgotten.txt": BREACH,
     }
-    assert "a line can get 403 d old" in found["bot-error.log"].in_force
-    assert found["forgotten.txt"].configured == "nothing rotates it"
+    assert "a line can get 403 d old" in english_list(found["bot-error.log"].in_force)
+    assert english_list(found["forgotten.txt"].configured) == "nothing rotates it"
 
 
 def test_pm2_rotates_what_logrotate_does_not(tmp_path: Path) -> None:

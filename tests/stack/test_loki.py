@@ -4,86 +4,35 @@ from __future__ import annotations
 
 import base64
 import re
-from copy import deepcopy
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 import yaml
 
 from archiver.model import Verdict
-from archiver.stack import Access, LokiTarget
-from archiver.stack.loki import COMPACTOR_METRIC, ChunkName, check, parse_chunk_path
-from tests.stack.answers import NOW, Answer, client, of, recorded, verdicts, well_formed
+from archiver.stack.loki import COMPACTOR_METRIC, check
+from archiver.stack.loki_disk import ChunkName, parse_chunk_path
+from archiver.stack.targets import LokiTarget
+from archiver.words import english_list
+from tests.stack.answers import NOW, Answer, changed, client, healthy, of, recorded, streams, verdicts, well_formed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import httpx
+
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-ACCESS = Access(url="http://loki.example:3100")
+URL = "http://loki.example:3100"
 STORES = Path(__file__).resolve().parents[1] / "data" / "loki"
-
-
-def streams(age: timedelta | None) -> dict[str, Answer]:
-    """A query API that holds one line of this age, by tenant the same."""
-    stamp = None if age is None else round((NOW - age).timestamp() * 1e9)
-
-    def bounds(request: httpx.Request) -> tuple[int, int]:
-        start, end = int(request.url.params["start"]), int(request.url.params["end"])
-        assert end - start <= 31 * 86_400 * 10**9, "longer than the server's max_query_length"
-        return start, end
-
-    def labels(request: httpx.Request) -> httpx.Response:
-        start, end = bounds(request)
-        # The index knows days: it names labels of the whole day that holds the line.
-        near = stamp is not None and start - 86_400 * 10**9 <= stamp <= end + 86_400 * 10**9
-        return httpx.Response(200, json={"status": "success", "data": ["app", "__hidden__"] if near else []})
-
-    def lines(request: httpx.Request) -> httpx.Response:
-        start, end = bounds(request)
-        assert request.url.params["query"] == '{app=~".+"}'
-        assert request.url.params["direction"] == "forward"
-        result = []
-        if stamp is not None and start <= stamp < end:
-            result = [{"stream": {"app": "bot"}, "values": [[str(stamp), "Frau Muster hat sich angemeldet"]]}]
-        return httpx.Response(200, json={"status": "success", "data": {"resultType": "streams", "result": result}})
-
-    return {"/loki/api/v1/labels": labels, "/loki/api/v1/query_range": lines}
-
-
-def healthy() -> dict[str, Answer]:
-    """The recorded Loki with retention on, without its longer override, its compactor just run, one line of 29 days."""
-    return dict(_healthy())
-
-
-@cache
-def _healthy() -> dict[str, Answer]:
-    answers = {**recorded("loki-3.7.6-retention-30d"), **streams(timedelta(days=29))}
-    answers["/metrics"] = (200, f"{COMPACTOR_METRIC} {(NOW - timedelta(minutes=10)).timestamp():e}\n")
-    return changed(answers, lambda document: document["limits_config"].update(retention_stream=[]))
-
-
-@cache
-def _parsed(text: str) -> Any:
-    return yaml.load(text, yaml.CSafeLoader)
-
-
-def changed(answers: dict[str, Answer], change: Callable[[Any], Any]) -> dict[str, Answer]:
-    configuration = answers["/config"]
-    assert isinstance(configuration, tuple)
-    document = deepcopy(_parsed(configuration[1]))
-    change(document)
-    return {**answers, "/config": (200, yaml.dump(document, Dumper=yaml.CSafeDumper))}
 
 
 def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:
     with client(answers) as http:
-        findings = check(LokiTarget(access=ACCESS, **changes), http, NOW)
+        findings = check(LokiTarget(url=URL, **changes), http, NOW)
     well_formed(findings)
     assert "Muster" not in repr(findings)
     return findings
@@ -92,7 +41,7 @@ def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:
 def test_a_healthy_loki_is_ok() -> None:
     findings = ask(healthy())
     assert set(verdicts(findings).values()) == {OK}, findings
-    assert "30 d and 4 h" in of(findings, "loki.retention.period").in_force
+    assert "30 d and 4 h" in english_list(of(findings, "loki.retention.period").in_force)
 
 
 def test_recorded_with_an_override_of_90_days() -> None:
@@ -108,7 +57,7 @@ def test_recorded_with_retention_off() -> None:
     """A period that nobody applies is a wish."""
     findings = ask({**recorded("loki-3.7.6-retention-off"), **streams(None)})
     assert of(findings, "loki.retention.enabled").verdict is BREACH
-    assert "404" in of(findings, "loki.retention.enabled").in_force
+    assert "404" in english_list(of(findings, "loki.retention.enabled").in_force)
     assert of(findings, "loki.retention.period").verdict is BREACH
 
 
@@ -165,7 +114,7 @@ def test_deletion_on_request_may_be_off_while_retention_is_on() -> None:
     denied = (403, "deletion is not available for this tenant")
     finding = of(ask({**healthy(), "/loki/api/v1/delete": denied}), "loki.retention.enabled")
     assert finding.verdict is OK
-    assert "deletion_mode" in finding.in_force
+    assert "deletion_mode" in english_list(finding.in_force)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +152,7 @@ def test_a_short_max_query_length_is_respected() -> None:
     asked: list[httpx.Request] = []
     answers = changed(healthy(), lambda d: d["limits_config"].update(max_query_length="7d"))
     with client(answers, asked) as http:
-        check(LokiTarget(access=ACCESS), http, NOW)
+        check(LokiTarget(url=URL), http, NOW)
     lengths = [int(one.url.params["end"]) - int(one.url.params["start"]) for one in asked if "start" in one.url.params]
     assert max(lengths) <= 7 * 86_400 * 10**9
 
@@ -240,7 +189,7 @@ def test_without_tenants_a_loki_of_several_says_so() -> None:
     findings = ask({**healthy(), "/loki/api/v1/labels": (401, "no org id")})
     finding = of(findings, "loki.oldest_line")
     assert finding.verdict is CANNOT_TELL
-    assert finding.fix == "name the tenants to ask for"
+    assert english_list(finding.fix) == "name the tenants to ask for"
 
 
 @pytest.mark.parametrize("path", ["/config", "/loki/api/v1/labels", "/loki/api/v1/query_range", "/metrics"])
@@ -289,7 +238,7 @@ def test_chunk_files_older_than_promised(tmp_path: Path) -> None:
     (tmp_path / "index" / "whatever.gz").write_bytes(b"x")
     finding = of(ask(healthy(), chunk_directory=tmp_path), "loki.chunk_files")
     assert finding.verdict is BREACH
-    assert re.search(r"3 chunk files, 1 of them older", finding.observed)
+    assert re.search(r"3 chunk files; 1 of them older", english_list(finding.observed))
 
     late = next(one for one in tmp_path.rglob("*") if one.is_file() and one.parent.name == "2abc")
     late.unlink()

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from archiver.contracts import CronJob, LifecycleRule
-from archiver.model import Verdict
-from archiver.stack import (
+from archiver.model import Failure, Verdict
+from archiver.stack.check import check_stack, exit_status
+from archiver.stack.loki import COMPACTOR_METRIC
+from archiver.stack.targets import (
     Access,
     AlertmanagerTarget,
     BucketFacts,
@@ -31,13 +34,21 @@ from archiver.stack import (
     StackTargets,
     SupabaseFacts,
     TableFacts,
-    check_stack,
-    exit_status,
 )
-from archiver.stack.loki import COMPACTOR_METRIC
-from tests.stack.answers import NOW, Answer, recorded, verdicts, well_formed
-from tests.stack.test_loki import changed, healthy, streams
-from tests.stack.test_prometheus import with_oldest, with_version, with_yaml
+from archiver.words import english_list
+from tests.stack.answers import (
+    NOW,
+    Answer,
+    changed,
+    healthy,
+    recorded,
+    streams,
+    verdicts,
+    well_formed,
+    with_oldest,
+    with_version,
+    with_yaml,
+)
 from tests.support.monitoring import ROOT
 
 if TYPE_CHECKING:
@@ -78,7 +89,10 @@ class Stack:
     def spoil(self, kind: str, **changes: Any) -> None:
         """Change the only target of a kind."""
         (target,) = getattr(self.targets, kind)
-        self.targets = replace(self.targets, **{kind: (replace(target, **changes),)})
+        changed: Any = (
+            target.model_copy(update=changes) if isinstance(target, BaseModel) else replace(target, **changes)
+        )
+        self.targets = replace(self.targets, **{kind: (changed,)})
 
     def compose(self, change: Callable[[dict[str, Any]], Any]) -> None:
         path = self.directory / "docker-compose.yml"
@@ -130,10 +144,10 @@ def stack(tmp_path: Path) -> Stack:
     (data / "01BLOCK").mkdir(parents=True)
     block(data / "01BLOCK", 20)
     targets = StackTargets(
-        prometheus=(PrometheusTarget(access=Access(url="http://prometheus"), data_directory=data),),
-        loki=(LokiTarget(access=Access(url="http://loki")),),
-        alertmanager=(AlertmanagerTarget(access=Access(url="http://alertmanager")),),
-        compose=(ComposeTarget(files=(tmp_path / "docker-compose.yml",)),),
+        prometheus=(PrometheusTarget(url="http://prometheus", data_directory=data),),
+        loki=(LokiTarget(url="http://loki"),),
+        alertmanager=(AlertmanagerTarget(url="http://alertmanager"),),
+        compose=(ComposeTarget(file=tmp_path / "docker-compose.yml"),),
         log_directories=(LogDirectoryTarget(path=tmp_path / "pm2", logrotate_files=(tmp_path / "logrotate",)),),
         buckets=(
             BucketFacts(
@@ -473,7 +487,7 @@ ROWS: dict[str, tuple[Callable[[Stack], None], str, Verdict]] = {
     "store: a lock longer than the retention": (target("buckets", lock_period=999 * DAY), "store.lock", BREACH),
     "store: public": (target("buckets", public=True), "store.public", BREACH),
     "store: it does not tell": (target("buckets", versioning=None), "store.versions", CANNOT_TELL),
-    "store: away": (target("buckets", problem="cannot be reached"), "store.reachable", CANNOT_TELL),
+    "store: away": (target("buckets", problem=Failure.TRANSIENT()), "store.reachable", CANNOT_TELL),
     # Supabase
     "supabase: a job deletes archived rows": (cron("delete from app_audit_log"), "supabase.jobs", BREACH),
     "supabase: a job copies archived rows": (
@@ -488,7 +502,7 @@ ROWS: dict[str, tuple[Callable[[Stack], None], str, Verdict]] = {
         BREACH,
     ),
     "supabase: rows that may be hidden": (
-        target("supabase", tables=(TableFacts(relation="public.app_audit_log", problem="row level security"),)),
+        target("supabase", tables=(TableFacts(relation="public.app_audit_log", problem=Failure.ACCESS()),)),
         "supabase.oldest_row",
         CANNOT_TELL,
     ),
@@ -498,7 +512,7 @@ ROWS: dict[str, tuple[Callable[[Stack], None], str, Verdict]] = {
         BREACH,
     ),
     "supabase: a plan that nobody said": (target("supabase", plan=""), "supabase.backups", CANNOT_TELL),
-    "supabase: away": (target("supabase", problem="cannot be reached"), "supabase.reachable", CANNOT_TELL),
+    "supabase: away": (target("supabase", problem=Failure.TRANSIENT()), "supabase.reachable", CANNOT_TELL),
 }
 
 
@@ -533,7 +547,7 @@ def test_every_finding_has_its_place_in_the_page_for_operators(stack: Stack) -> 
 def test_a_part_that_breaks_is_a_finding_and_stops_nothing(stack: Stack, kind: str) -> None:
     """Even a defect of ours: it is said, without what it stumbled over when that is a secret."""
     healthy_checks = {one.check for one in stack.look() if not one.check.startswith(kind)}
-    stack.spoil(kind, access=Access(url=f"http://me:geheim@{kind}", ca_file=Path("/nowhere/geheim.pem")))
+    stack.spoil(kind, url=f"http://me:geheim@{kind}", ca_file=Path("/nowhere/geheim.pem"))
 
     def explode(request: httpx.Request) -> httpx.Response:
         raise RuntimeError("geheim was not expected")
@@ -542,15 +556,15 @@ def test_a_part_that_breaks_is_a_finding_and_stops_nothing(stack: Stack, kind: s
     findings = stack.look()
     (broken,) = (one for one in findings if one.check == f"{kind}.check")
     assert (broken.verdict, broken.subject) == (CANNOT_TELL, f"http://{kind}")
-    assert "RuntimeError" in broken.observed
+    assert "RuntimeError" in english_list(broken.observed)
     assert "geheim" not in repr(broken)
     assert healthy_checks - {one.check for one in findings} <= {f"compose.{kind}.drift"}
 
 
 def test_a_certificate_that_is_not_there_is_a_finding(stack: Stack) -> None:
     """With the real client: reading a file is this side's failure."""
-    access = Access(url="https://prometheus", ca_file=stack.directory / "none.pem")
-    targets = StackTargets(prometheus=(PrometheusTarget(access=access),))
+    target = PrometheusTarget(url="https://prometheus", ca_file=stack.directory / "none.pem")
+    targets = StackTargets(prometheus=(target,))
     (finding,) = check_stack(targets, NOW)
     assert (finding.check, finding.verdict) == ("prometheus.check", CANNOT_TELL)
 

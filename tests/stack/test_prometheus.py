@@ -11,10 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from archiver.model import Verdict
-from archiver.stack import Access, PrometheusTarget
-from archiver.stack.prometheus import check, oldest_possible, parse_in_force, setting_within
+from archiver.stack.blocks import oldest_possible, setting_within
+from archiver.stack.prometheus import check, parse_in_force
+from archiver.stack.targets import PrometheusTarget
 from archiver.stack.words import Unknown
-from tests.stack.answers import NOW, Answer, client, of, recorded, well_formed
+from archiver.words import english_list
+from tests.stack.answers import NOW, Answer, client, of, recorded, well_formed, with_oldest, with_version, with_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,29 +24,16 @@ if TYPE_CHECKING:
     from archiver.model import Finding
 
 OK, BREACH, CANNOT_TELL = Verdict.OK, Verdict.BREACH, Verdict.CANNOT_TELL
-TARGET = PrometheusTarget(access=Access(url="http://prometheus.example:9090"))
+TARGET = PrometheusTarget(url="http://prometheus.example:9090")
 SETTING, OBSERVED = "prometheus.retention.setting", "prometheus.retention.observed"
 
 
 def ask(answers: dict[str, Answer], **changes: Any) -> tuple[Finding, ...]:
-    target = PrometheusTarget(access=TARGET.access, **changes)
+    target = PrometheusTarget(url=TARGET.url, **changes)
     with client(answers) as http:
         findings = check(target, http, NOW)
     well_formed(findings)
     return findings
-
-
-def with_oldest(answers: dict[str, Answer], age: timedelta) -> dict[str, Answer]:
-    seconds = (NOW - age).timestamp()
-    return {**answers, "/metrics": (200, f"prometheus_tsdb_lowest_timestamp_seconds {seconds:e}\n")}
-
-
-def with_yaml(answers: dict[str, Answer], text: str) -> dict[str, Answer]:
-    return {**answers, "/api/v1/status/config": (200, {"status": "success", "data": {"yaml": text}})}
-
-
-def with_version(answers: dict[str, Answer], version: str) -> dict[str, Answer]:
-    return {**answers, "/api/v1/status/buildinfo": (200, {"status": "success", "data": {"version": version}})}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +41,7 @@ def with_version(answers: dict[str, Answer], version: str) -> dict[str, Answer]:
     [
         ("prometheus-2.42.0-default", OK, "the default, 15d"),
         ("prometheus-2.42.0-30d", OK, "a sample can get 32.4 d old"),
-        ("prometheus-2.42.0-90d", BREACH, "--storage.tsdb.retention.time=30d (27d:"),
+        ("prometheus-2.42.0-90d", BREACH, "--storage.tsdb.retention.time=30d; 27d:"),
         ("prometheus-2.42.0-size-only", BREACH, "no limit in time"),
         ("prometheus-2.42.0-30d-or-1GB", OK, "30d or 1GiB"),
         ("prometheus-3.9.1-block-30d.synthetic", BREACH, "1,000,000 times too long"),
@@ -69,7 +58,7 @@ def test_setting(name: str, verdict: Verdict, said: str) -> None:
     """What is configured and what is in force decide together; the longer one counts."""
     finding = of(ask(recorded(name)), SETTING)
     assert finding.verdict is verdict, finding
-    assert said in f"{finding.configured} {finding.in_force} {finding.fix}"
+    assert said in f"{english_list(finding.configured)} {english_list(finding.in_force)} {english_list(finding.fix)}"
 
 
 def test_a_configured_90_days_is_a_breach_even_while_30_are_still_in_force() -> None:
@@ -118,7 +107,7 @@ def test_strict_needs_27_days() -> None:
     """30d does not keep every sample under 30 days; the fix says what does."""
     finding = of(ask(recorded("prometheus-2.42.0-30d"), strict=True), SETTING)
     assert finding.verdict is BREACH
-    assert "--storage.tsdb.retention.time=27d" in finding.fix
+    assert "--storage.tsdb.retention.time=27d" in english_list(finding.fix)
 
 
 def test_the_query_contradicts_the_metric() -> None:
@@ -128,7 +117,7 @@ def test_the_query_contradicts_the_metric() -> None:
     answers = with_oldest(recorded("prometheus-2.42.0-30d"), timedelta(days=3))
     finding = of(ask({**answers, "/api/v1/query_range": (200, result)}), OBSERVED)
     assert finding.verdict is BREACH
-    assert "2026-09-24 12:00 UTC" in finding.observed
+    assert "2026-09-24 12:00 UTC" in english_list(finding.observed)
 
 
 def test_the_cross_check_asks_for_what_should_be_gone() -> None:
@@ -154,7 +143,7 @@ def test_a_sample_from_the_future_means_that_no_age_can_be_believed() -> None:
     answers = with_oldest(recorded("prometheus-2.42.0-30d"), -timedelta(days=2))
     finding = of(ask(answers), OBSERVED)
     assert finding.verdict is CANNOT_TELL
-    assert "NTP" in finding.fix
+    assert "NTP" in english_list(finding.fix)
 
 
 def test_an_agent_keeps_nothing_but_sends_everything_on() -> None:
@@ -162,8 +151,8 @@ def test_an_agent_keeps_nothing_but_sends_everything_on() -> None:
     assert of(findings, "prometheus.agent").verdict is OK
     copies = [one for one in findings if one.check == "prometheus.remote_write"]
     assert [one.verdict for one in copies] == [CANNOT_TELL, CANNOT_TELL]
-    assert "copy.example:9" in copies[0].configured
-    shown = json.dumps([one.configured + one.observed + one.fix for one in findings])
+    assert "copy.example:9" in english_list(copies[0].configured)
+    shown = json.dumps([english_list((*one.configured, *one.observed, *one.fix)) for one in findings])
     assert "token" not in shown
     assert "user" not in shown
 
@@ -204,7 +193,7 @@ def test_an_answer_without_end_is_cut_off() -> None:
         return httpx.Response(200, content=(b"x" * 2**20 for _ in range(10**6)))
 
     (finding,) = ask({"/api/v1/status/buildinfo": endless})
-    assert "larger than 32 MiB" in finding.observed
+    assert "larger than 32 MiB" in english_list(finding.observed)
 
 
 def test_credentials_are_sent_and_never_shown() -> None:
@@ -213,14 +202,13 @@ def test_credentials_are_sent_and_never_shown() -> None:
     def echo(request: httpx.Request) -> httpx.Response:
         return httpx.Response(500, text=f"denied: {request.headers['authorization']} geheim-1 \x1b[31m")
 
-    access = Access(url="https://me@prometheus.example/p/?x=1", bearer_token=SecretStr("geheim-1"))
-    target = PrometheusTarget(access=access)
+    target = PrometheusTarget(url="https://me@prometheus.example/p/?x=1", bearer_token=SecretStr("geheim-1"))
     with client({"/p/api/v1/status/buildinfo": echo}) as http:
         http.headers["Authorization"] = "Bearer geheim-1"
         (finding,) = check(target, http, NOW)
     assert "geheim-1" not in repr(finding) + repr(target)
     assert finding.subject == "https://prometheus.example/p"
-    assert "\x1b" not in finding.observed
+    assert "\x1b" not in english_list(finding.observed)
 
 
 def test_snapshots_and_blocks_on_disk(tmp_path: Path) -> None:
@@ -234,7 +222,7 @@ def test_snapshots_and_blocks_on_disk(tmp_path: Path) -> None:
     assert of(findings, "prometheus.blocks").verdict is OK
     found = {one.subject.rsplit("/", 1)[-1]: one for one in findings if one.check == "prometheus.snapshot"}
     assert {name: one.verdict for name, one in found.items()} == {"old": BREACH, "new": OK}
-    assert "from 2026-12-22" in found["new"].observed
+    assert "from 2026-12-22" in english_list(found["new"].observed)
 
     (tmp_path / "01BLOCK" / "meta.json").write_text("{")
     assert (

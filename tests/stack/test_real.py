@@ -167,7 +167,7 @@ def test_a_compose_file_that_is_not_what_runs(tmp_path: Path, program: Program) 
     with prometheus(tmp_path / "p", TIME + "90d") as server:
         asked = program.having(
             ARCHIVER_PROMETHEUS_URL=server.url,
-            ARCHIVER_STACK__COMPOSE__FILES=f'["{STACK}/docker-compose.yml"]',
+            ARCHIVER_STACK__COMPOSE__FILE=f"{STACK}/docker-compose.yml",
         )
         found = findings(asked.run("stack", "check", "--json"))
     assert found["compose.prometheus.retention"]["verdict"] == "ok"
@@ -188,7 +188,7 @@ def test_a_real_alertmanager(tmp_path: Path, program: Program) -> None:
         silence(url, "Frau Muster ist krank")
         asked = program.having(ARCHIVER_STACK__ALERTMANAGER__URL=url)
         alone = asked.run("stack", "check", "--json")
-        named = asked.having(ARCHIVER_STACK__COMPOSE__FILES=f'["{compose}"]')
+        named = asked.having(ARCHIVER_STACK__COMPOSE__FILE=str(compose))
         both = named.run("stack", "check", "--json")
         compose.write_text(compose.read_text().replace("720h", "2160h"))
         longer = named.run("stack", "check", "--json")

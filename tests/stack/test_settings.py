@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from archiver.app.stack import check_deployed_stack, stack_targets
 from archiver.config import describe, load
 from archiver.errors import ConfigError
-from archiver.wiring_stack import check_deployed_stack, stack_targets
 
 if TYPE_CHECKING:
     from archiver.config.sources import Loaded
@@ -41,8 +41,8 @@ username = "me"
 password = "geheim"
 
 [stack.compose]
-files = ["infra/monitoring/docker-compose.yml"]
-env_files = ["prod.env"]
+file = "infra/monitoring/docker-compose.yml"
+retention = "5d"
 
 [stack.log_directories.pm2]
 path = "/var/log/pm2"
@@ -78,14 +78,14 @@ def test_everything_that_can_be_named(tmp_path: Path) -> None:
         True,
         Path("/srv/prometheus"),
     )
-    assert prometheus.known_copies == {"copy.example"}
-    assert prometheus.access.bearer_token is not None
+    assert prometheus.known_copies == ("copy.example",)
+    assert prometheus.bearer_token is not None
     assert (loki.promise, loki.tenants) == (10 * DAY, ("bot", "shop"))
     assert loki.chunk_directory == Path("/var/lib/loki/chunks")
-    assert (alertmanager.promise, alertmanager.access.username) == (20 * DAY, "me")
-    assert (compose.promise, compose.environment_files) == (20 * DAY, (Path("prod.env"),))
+    assert (alertmanager.promise, alertmanager.username) == (20 * DAY, "me")
+    assert (compose.promise, compose.file) == (5 * DAY, Path("infra/monitoring/docker-compose.yml"))
     pm2, nginx = found.log_directories
-    assert (pm2.promise, pm2.timezone) == (20 * DAY, ZoneInfo("Europe/Berlin"))
+    assert (pm2.promise, pm2.zone) == (20 * DAY, ZoneInfo("Europe/Berlin"))
     assert (nginx.promise, nginx.patterns) == (7 * DAY, ("*.log", "*.log.*"))
     assert (found.buckets, found.supabase) == ((), ())
 

@@ -9,11 +9,12 @@ import pytest
 
 from archiver.contracts import CronJob
 from archiver.errors import AccessDenied, ConfigError, TransientError
-from archiver.model import Dataset, Verdict
-from archiver.sources.postgres import PostgresSource
-from archiver.sources.postgres_watch import PostgresWatch
-from archiver.stack import SupabaseFacts, TableFacts
+from archiver.model import Dataset, Failure, Verdict
+from archiver.neighbours.postgres.source import PostgresSource
+from archiver.neighbours.postgres.watch import PostgresWatch
 from archiver.stack.supabase import judge
+from archiver.stack.targets import SupabaseFacts, TableFacts
+from archiver.words import english_list
 from tests.stack.answers import NOW, of, verdicts, well_formed
 from tests.support.postgres import PASSWORD
 from tests.support.program import new_program
@@ -107,11 +108,11 @@ def test_backups(plan: str, recovery_days: int | None, promise_days: int, verdic
     recovery = None if recovery_days is None else recovery_days * DAY
     finding = of(look(plan=plan, recovery_period=recovery, promise=promise_days * DAY), "supabase.backups")
     assert finding.verdict is verdict
-    assert said in finding.in_force
+    assert said in english_list(finding.in_force)
 
 
 def test_a_database_that_is_away() -> None:
-    findings = look(problem="postgresql://db/postgres: cannot be reached", jobs=None, tables=())
+    findings = look(problem=Failure.TRANSIENT(), jobs=None, tables=())
     assert verdicts(findings) == {"supabase.reachable": CANNOT_TELL, "supabase.backups": OK}
 
 

@@ -14,14 +14,15 @@ import pyarrow as pa
 
 from archiver.contracts import Anchor, ObjectStore, Source
 from archiver.errors import TransientError
-from archiver.holdings import Holdings
-from archiver.ledger import Ledger, Signer, open_ledger
+from archiver.ledger.entries import Signer
+from archiver.ledger.holdings import Holdings
+from archiver.ledger.ledger import Ledger, open_ledger
 from archiver.model import Dataset
-from archiver.operations.export import Export, ExportOptions, ExportReceipt
-from archiver.operations.fetch import fetch_segment
-from archiver.operations.init import initialise
-from archiver.operations.run import Run
-from archiver.operations.verify import VerifyReceipt, VerifyScope, verify
+from archiver.operations.archive.init import initialise
+from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, verify
+from archiver.operations.steps.fetch import fetch_segment
+from archiver.operations.steps.run import Run
+from archiver.operations.tables.export import Export, ExportOptions, ExportReceipt
 from archiver.parquet import read_batches
 
 SIGNER = Signer.from_pem(

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from archiver.contracts import ChunkRef, ChunkRows, DeletionRequests, ObjectRef
 from archiver.errors import IntegrityError, ObjectMissing, Partial, TransientError
-from archiver.sources.loki import LokiSource
-from archiver.sources.loki_chunk import DECODED_BYTES_MAX
+from archiver.neighbours.loki.chunk import DECODED_BYTES_MAX
+from archiver.neighbours.loki.source import LokiSource
 from tests.support.faulty import Faults
 from tests.support.loki_encoder import Writing
 

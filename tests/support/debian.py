@@ -29,6 +29,7 @@ PACKAGES = {
     "logrotate": "logrotate",
     "nginx": "nginx-light",
     "npm": "npm",
+    "pgbouncer": "pgbouncer",
     "pdftoppm": "poppler-utils",
     "pdftotext": "poppler-utils",
     "prometheus": "prometheus",

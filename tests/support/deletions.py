@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from archiver.ledger import read_chain, read_descriptor
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import read_descriptor
 from archiver.model import (
     Compacted,
     Expired,
@@ -24,7 +25,7 @@ from archiver.model import (
     SweepIntended,
     Swept,
 )
-from archiver.operations.purge import PurgeOptions, unaccounted
+from archiver.operations.tables.purge import PurgeOptions, unaccounted
 from tests.support.archive import ARCHIVE_ID, LOGS, day, multiset
 from tests.support.faulty import Crash, Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource, MemoryTable

@@ -49,8 +49,8 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Checkpoint
-from archiver.stores.deleting import delete_each
-from archiver.stores.keys import check_key
+from archiver.neighbours.deleting import delete_each
+from archiver.neighbours.keys import check_key
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -454,10 +454,20 @@ class FaultyAnchor:
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
         with self.faults.call("anchor.swap", new.archive_id), self._lock:
             current = self._checkpoints.get(new.archive_id)
-            if current not in {expected, new}:
+            if current not in {expected, new} or (current not in {None, new} and new.seq <= current.seq):
                 raise Conflict("the anchor stands at something else; it was not moved")
             self._checkpoints[new.archive_id] = new
 
     def clock(self) -> datetime | None:
         with self.faults.call("anchor.clock", ""):
             return None
+
+
+FAULTS: dict[str, Callable[[Faults, int], None]] = {
+    "dies before": lambda faults, nth: faults.crash(nth=nth, took_effect=False),
+    "dies after": lambda faults, nth: faults.crash(nth=nth, took_effect=True),
+    "no reply, not done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=False),
+    "no reply, done": lambda faults, nth: faults.lose_reply(nth=nth, took_effect=True),
+    "refused": lambda faults, nth: faults.fail(nth=nth),
+}
+"""Every way in which the nth write can fail."""

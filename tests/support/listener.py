@@ -14,13 +14,17 @@ class Listener:
     Attributes:
         status: What it answers.
         body: Likewise.
-        heard: Method, path with query, body; in order.
+        heard: Method, path with query, body as far as it is text; in order.
+        bodies: The same bodies, byte for byte.
+        headers: Of the same requests; names in lower case.
     """
 
     url: str = ""
     status: int = 200
     body: bytes = b""
     heard: list[tuple[str, str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def paths(self) -> list[str]:
@@ -35,9 +39,13 @@ def listening() -> Iterator[Listener]:
 
     class Handler(BaseHTTPRequestHandler):
         def _note(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            found.heard.append((self.command, self.path, body))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            found.bodies.append(body)
+            found.headers.append({name.lower(): value for name, value in self.headers.items()})
+            found.heard.append((self.command, self.path, body.decode(errors="replace")))
             self.send_response(found.status)
+            if found.status in range(300, 400):
+                self.send_header("Location", found.url)
             self.send_header("Content-Length", str(len(found.body)))
             self.end_headers()
             self.wfile.write(found.body)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from archiver.ledger import open_ledger
+from archiver.ledger.ledger import open_ledger
 from archiver.model import HoldPlaced, HoldReleased
-from archiver.operations.fetch import fetch_segment
-from archiver.operations.purge_loki import LokiPurgeRules
+from archiver.operations.logs.settings import LokiSettings
+from archiver.operations.steps.fetch import fetch_segment
 from archiver.parquet import read_batches
 from tests.support.chunk_store import MemoryLoki
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
@@ -27,7 +27,7 @@ from tests.support.nights import placed
 from tests.support.world import DAY, midnight
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-RULES = LokiPurgeRules(deletes_files=True, round_size_bytes_max=1)
+RULES = LokiSettings.model_construct(delete="files", round_size_bytes_max=1)
 
 
 @dataclass
@@ -117,7 +117,7 @@ class LogsWorld:
         return {name for name in self.there() if self._is_due(name)}
 
     def _is_due(self, name: str) -> bool:
-        return self.lines[name][1] + timedelta(milliseconds=1) + RULES.retention <= self.true
+        return self.lines[name][1] + timedelta(milliseconds=1) + RULES.source_retention <= self.true
 
     def _on_hold(self, name: str) -> bool:
         at = self.lines[name][1]

@@ -18,15 +18,18 @@ import duckdb
 
 from archiver.contracts import Anchor, ChunkSource, ObjectStore
 from archiver.errors import TransientError
-from archiver.holdings import DatasetHoldings
-from archiver.ledger import Ledger, open_ledger
+from archiver.ledger.holdings import DatasetHoldings
+from archiver.ledger.ledger import Ledger, open_ledger
 from archiver.model import Dataset
-from archiver.operations.export_loki import ChunkPlan, LineScrubber, LokiExport, LokiOptions, LokiReceipt
-from archiver.operations.init import initialise
-from archiver.operations.loki_proof import LokiProof
-from archiver.operations.purge_loki import LokiPurgePlan, LokiPurgeReceipt, LokiPurgeRules, PurgeLoki
-from archiver.operations.run import Run
-from archiver.operations.verify import VerifyReceipt, VerifyScope, record, verify
+from archiver.operations.archive.init import initialise
+from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record, verify
+from archiver.operations.logs.decode import LineScrubber
+from archiver.operations.logs.export import LokiExport, LokiReceipt
+from archiver.operations.logs.plan import ChunkPlan, LokiOptions
+from archiver.operations.logs.proof import LokiProof
+from archiver.operations.logs.purge import LokiPurgePlan, LokiPurgeReceipt, PurgeLoki
+from archiver.operations.logs.settings import LokiSettings
+from archiver.operations.steps.run import Run
 from tests.support.archive import ARCHIVE_ID, SIGNER, Silent, never_again
 
 if TYPE_CHECKING:
@@ -90,7 +93,7 @@ class LokiArchive:
         with self._export() as work:
             return work.run()
 
-    def purge(self, rules: LokiPurgeRules) -> tuple[LokiPurgePlan, LokiPurgeReceipt]:
+    def purge(self, rules: LokiSettings) -> tuple[LokiPurgePlan, LokiPurgeReceipt]:
         """Account for what an earlier run left, plan, execute."""
         with tempfile.TemporaryDirectory() as work_dir:
             run = self._run(Path(work_dir))
@@ -102,12 +105,12 @@ class LokiArchive:
             assert list(Path(work_dir).iterdir()) == []
             return plan, receipt
 
-    def plan_purge(self, rules: LokiPurgeRules) -> LokiPurgePlan:
+    def plan_purge(self, rules: LokiSettings) -> LokiPurgePlan:
         """What a purge would do."""
         with tempfile.TemporaryDirectory() as work_dir:
             return self._purge(self._run(Path(work_dir)), rules).plan()
 
-    def _purge(self, run: Run, rules: LokiPurgeRules) -> PurgeLoki:
+    def _purge(self, run: Run, rules: LokiSettings) -> PurgeLoki:
         ledger = self.open(run.name)
         proof = LokiProof(
             ledger,

@@ -13,7 +13,9 @@ import cramjam
 import pyarrow as pa
 from crc32c import crc32c
 
-from archiver.sources.loki_chunk import Chunk, ChunkKey, Encoding
+from archiver.neighbours.loki._codecs import Encoding
+from archiver.neighbours.loki.chunk import Chunk
+from archiver.neighbours.loki.key import ChunkKey
 
 MAGIC = bytes.fromhex("012ee56a")
 LZ4_DESCRIPTORS = {

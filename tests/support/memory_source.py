@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from archiver.contracts import PurgeTransaction, Snapshot
+from archiver.contracts import Partitions, PurgeTransaction, Snapshot
 from archiver.errors import ConfigError, OutcomeUnknown, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Column, Dataset, SourceState, TableSchema, Window
 from archiver.parquet import arrow_schema
@@ -104,13 +104,10 @@ class MemorySource:
         )
 
     @contextmanager
-    def purging(self) -> Iterator[PurgeTransaction]:
+    def purging(self, dataset: Dataset) -> Iterator[PurgeTransaction]:
         yield MemoryPurge(
             self, {name: MemoryTable(table.columns, table.key, dict(table.rows)) for name, table in self.tables.items()}
         )
-
-    def has_time_index(self, dataset: Dataset) -> bool:
-        return True
 
     def break_commit(self, *, nth: int = 1, took_effect: bool, error: type[BaseException] = OutcomeUnknown) -> None:
         """The n-th commit from now raises, with or without having taken effect."""
@@ -170,6 +167,12 @@ class MemorySnapshot:
             yield pa.RecordBatch.from_pylist([{f.name: row.get(f.name) for f in target} for row in part], schema=target)
         if fails_after is not None and fails_after * self._source.batch_rows >= len(rows):
             raise TransientError("memory: the source went away; nothing was read")
+
+    def has_time_index(self, dataset: Dataset) -> bool:
+        return True
+
+    def partitions(self, dataset: Dataset) -> Partitions:
+        return Partitions()
 
     def count(self, dataset: Dataset, schema: TableSchema, window: Window) -> int:
         rows = self._tables[dataset.relation].rows.values()

@@ -2,17 +2,18 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from archiver.model import Event, HoldPlaced, HoldReleased
-from archiver.operations.compact import Compact, CompactReceipt, finish_compactions
-from archiver.operations.expire import Expire, ExpireReceipt
-from archiver.operations.purge import Purge, PurgeOptions, PurgeReceipt
-from archiver.operations.sweep import SweepReceipt, finish_sweeps, plan_sweep, sweep
-from archiver.operations.verify import VerifyScope, record, verify
+from archiver.operations.archive.compact import Compact, CompactReceipt, finish_compactions
+from archiver.operations.archive.expire import Expire, ExpireReceipt
+from archiver.operations.archive.sweep import SweepReceipt, finish_sweeps, plan_sweep, sweep
+from archiver.operations.archive.verify import VerifyScope, record, verify
+from archiver.operations.tables.purge import Purge, PurgeOptions, PurgeReceipt
+from archiver.privacy.key import fingerprint_of
 from archiver.retention import CompactionPlan, CompactionRules, PurgePlan
 from tests.support.archive import SIGNER, Archive, Silent
 
@@ -142,7 +143,8 @@ class Nights(Archive):
 
     def hold(self, name: str, *, subject: str | None = None, since: datetime | None = None) -> None:
         """Place a hold."""
-        self.say([placed(name, subject=subject, since=since)])
+        key = fingerprint_of(self.subject_digest or self.purge_options.subject_digest) if subject else ""
+        self.say([replace(placed(name, subject=subject, since=since), privacy_key=key)])
 
     def release(self, name: str) -> None:
         """Release a hold."""

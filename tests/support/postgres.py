@@ -61,6 +61,11 @@ class PostgresServer:
     port: int
     sockets: Path
 
+    @property
+    def log(self) -> Path:
+        """What the server writes; every statement when it was started with ``log_statement=all``."""
+        return self.sockets.parent / "log"
+
     def dsn(self, database: str = "postgres", user: str = "postgres", password: str = PASSWORD) -> str:
         """Over TCP."""
         return f"postgresql://{quote(user)}:{quote(password)}@127.0.0.1:{self.port}/{quote(database)}"

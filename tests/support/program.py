@@ -22,8 +22,9 @@ PROGRAM = str(Path(sys.executable).parent / "archiver")
 PATIENCE_S = 120.0
 SHIFTED = """
 from datetime import UTC, datetime, timedelta
-from archiver import cli, wiring
-wiring.now = lambda: datetime.now(UTC) + timedelta(seconds={})
+from archiver import cli
+from archiver.app import build
+build.now = lambda: datetime.now(UTC) + timedelta(seconds={})
 cli.main()
 """
 """The program as it is, with another clock in the one place where it reads one."""
@@ -233,3 +234,29 @@ def killed_at_the_end(process: subprocess.Popen[bytes]) -> Iterator[subprocess.P
     finally:
         process.kill()
         process.communicate()
+
+
+def kill(program: Program, arguments: list[str], *, files: int, wait_s: float) -> None:
+    """End a command with SIGKILL, so long after so many more files stand in its store."""
+    begin = stored_files(program)
+    with killed_at_the_end(program.start(*arguments)) as process:
+        while process.poll() is None and stored_files(program) < begin + files:
+            ends_within(process, 0.001)
+        ends_within(process, wait_s)
+        process.kill()
+        _, err = process.communicate()
+    # One that had ended before may have left something alone, for a reason that it named.
+    assert process.returncode in (-9, 0, 3), err.decode()
+
+
+def ends_within(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def stored_files(program: Program) -> int:
+    """Objects, half-written ones included."""
+    return sum(len(files) for _, _, files in os.walk(program.store))

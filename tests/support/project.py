@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from archiver.dataapi import DataApi
 from archiver.model import Dataset, Window
-from archiver.retry import RetryPolicy
-from archiver.sources.postgrest import PostgrestSource
+from archiver.neighbours.dataapi.client import DataApi
+from archiver.neighbours.dataapi.source import PostgrestSource
+from archiver.neighbours.retry import RetryPolicy
 from tests.support import postgrest
 from tests.support.postgres import Database, PostgresServer, fresh_database
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from archiver.ledger import SignedEntry, encode_entry
+from archiver.ledger.entries import SignedEntry, encode_entry
 from archiver.model import (
     ZERO_HASH,
     AnchorAdopted,
+    ChunkFault,
     ChunkList,
     ChunkQuarantined,
     ChunksArchived,
@@ -21,38 +22,52 @@ from archiver.model import (
     Column,
     ColumnPolicy,
     Compacted,
+    Copy,
     DatasetRules,
     Entry,
     Event,
     Expired,
     ExpireIntended,
     Exported,
+    Failure,
     Finding,
+    Fix,
+    Force,
     HoldPlaced,
     HoldReleased,
     Initialised,
+    Look,
     Observed,
     PartsRemoved,
     PolicyAction,
+    Promise,
     Purged,
     PurgeIntended,
     QuarantineReleased,
+    Reason,
+    Refusal,
+    ResidualRule,
     RowsKept,
     RulesStated,
     RunEnded,
     SchemaChanged,
     ScrubCount,
+    Seen,
     Segment,
+    Setting,
+    Skip,
     Slot,
     SlotShare,
     SourceState,
     StackChecked,
+    Statement,
     StepOutcome,
     StepResult,
     SweepIntended,
     Swept,
     Verdict,
     Verified,
+    Wait,
     Window,
 )
 from tests.support.archive import ARCHIVE_ID, SIGNER
@@ -125,7 +140,7 @@ def rules(**changed: object) -> RulesStated:
         "controller": "Beispiel GmbH, Musterstadt",
         "officer": "datenschutz (bei der Beispiel GmbH)",
         "record": "VVT-7",
-        "residuals": ("Supabase daily backups (pro)=7",),
+        "residuals": (ResidualRule(copy=Copy.DAILY_BACKUPS(plan="pro"), period_s=7 * 86_400),),
     }
     return RulesStated(**{**given, **changed})  # type: ignore[arg-type]
 
@@ -198,17 +213,17 @@ def chunk_list(name: str, chunks: int) -> ChunkList:
     )
 
 
-def finding(check: str, verdict: Verdict, observed: str = "") -> Finding:
+def finding(check: str, verdict: Verdict, observed: Statement | None = None) -> Finding:
     """One statement about a Prometheus or a Loki."""
     return Finding(
         check=check,
         subject="http://127.0.0.1:9090",
-        promised="30 d",
-        configured="--storage.tsdb.retention.time=30d",
-        in_force="at most 30 d and 4 h",
-        observed=observed or "oldest sample 29.8 d old",
+        promised=(Promise.AGE(limit_s=RETENTION_S),),
+        configured=(Setting.WRITTEN(setting="--storage.tsdb.retention.time=30d"),),
+        in_force=(Force.AT_MOST_AND(limit_s=RETENTION_S, delay_s=14_400),),
+        observed=(observed or Seen.OLDEST_SAMPLE(age_s=2_574_720, oldest_at=BEGIN),),
         verdict=verdict,
-        fix="" if verdict is Verdict.OK else "set it to 30d",
+        fix=() if verdict is Verdict.OK else (Fix.START_WITH(value="30d"), Fix.BLOCKS_GO()),
     )
 
 
@@ -309,7 +324,7 @@ def _once(at: datetime) -> Iterator[tuple[datetime, list[Event]]]:
             ChunkQuarantined(
                 dataset=LOKI, chunk="fake/1c35e96ab834db44/19cbd02c000:19cbd0aab58:30c57ba5",
                 key=f"quarantine/loki/{digest(n)}", size_bytes=4_000, sha256=digest(n),
-                reason="block 3: checksum in the file 1a2b3c4d, of its bytes 4d3c2b1a",
+                reason=ChunkFault.CONTRADICTION(chunk="fake/1c35e96ab834db44", at_byte=3_122, size_bytes=4_000),
             )
             for n in (1, 2)
         ]  # fmt: skip
@@ -319,7 +334,7 @@ def _once(at: datetime) -> Iterator[tuple[datetime, list[Event]]]:
         yield from _rewritten(early)
     if at.date() == datetime(2026, 11, 12, tzinfo=UTC).date():
         yield early, [
-            QuarantineReleased(dataset=LOKI, sha256=digest(1), reason="looked at"),
+            QuarantineReleased(dataset=LOKI, sha256=digest(1), cause="person", reason="looked at"),
             SchemaChanged(
                 dataset=EVENTS, version=2, schema=digest("schema 2"), time_column="created_at", key_columns=("id",),
                 columns=(COLUMNS[0], COLUMNS[1], Column(name="amount", source_type="numeric(12,2)", archive_type="string")),
@@ -332,7 +347,7 @@ def _once(at: datetime) -> Iterator[tuple[datetime, list[Event]]]:
             ChunksGone(dataset=LOKI, list=chunk_list("superseded", 2), cause="deletion"),
             ChunksWaiting(
                 dataset=LOKI, list=chunk_list("waiting", 4),
-                reasons=(ChunkShare(reason="still being written", chunks=4),),
+                reasons=(ChunkShare(reason=Wait.WRITTEN(), chunks=4),),
             ),
         ]  # fmt: skip
         yield early, [HoldReleased(hold="h2", reason="beantwortet")]
@@ -355,7 +370,7 @@ def _leaving(at: datetime, sizes: dict[datetime, int], seq: int) -> Iterator[tup
         yield later, [
             PurgeIntended(
                 dataset=name, plan=digest("plan", name, day), slots=(SlotShare(slot=slot(day), rows=count),),
-                confirmed=(f"{AUDIT}: 42% of its rows would go at once, at most 30% may",) if day.day == 23 and name == AUDIT else (),
+                confirmed=(Refusal.SHARE(dataset=AUDIT, percent=42, percent_max=30),) if day.day == 23 and name == AUDIT else (),
             )
             for name, count in names
         ]  # fmt: skip
@@ -367,9 +382,7 @@ def _leaving(at: datetime, sizes: dict[datetime, int], seq: int) -> Iterator[tup
                     intent_seq=seq,
                     slot=slot(day),
                     rows=count - (12 if day.day % 10 == 4 else 0),
-                    kept=(RowsKept(reason="differs from what is archived: changed since", rows=12),)
-                    if day.day % 10 == 4
-                    else (),
+                    kept=(RowsKept(reason=Reason.DIFFERS(), rows=12),) if day.day % 10 == 4 else (),
                     state=SourceState(rows=12 if day.day % 10 == 4 else 0, digest="0"),
                     snapshot_at=later,
                     reconciled=day.day == 2,
@@ -415,7 +428,7 @@ def _files_leaving(at: datetime, seq: int, died: list[int]) -> Iterator[tuple[da
         yield later, intended(6)
         yield after, gone(6, seq)
     elif at.day == 19:
-        yield later, intended(6, confirmed=("loki: 42% of its chunks would go at once, at most 30% may",))
+        yield later, intended(6, confirmed=(Refusal.SHARE_OF_CHUNKS(dataset=LOKI, percent=42, percent_max=30),))
         yield after, gone(4, seq, kept=2)
     elif at.day == 23:
         died.append(seq)
@@ -431,9 +444,13 @@ def _checked(at: datetime) -> StackChecked:
     return StackChecked(
         promised_s=RETENTION_S,
         findings=(
-            finding("prometheus.retention.setting", Verdict.BREACH if broken else Verdict.OK, "96 d" if broken else ""),
+            finding(
+                "prometheus.retention.setting",
+                Verdict.BREACH if broken else Verdict.OK,
+                Seen.OLDEST_SAMPLE(age_s=96 * 86_400, oldest_at=BEGIN) if broken else None,
+            ),
             finding("loki.oldest_line", Verdict.OK),
-            finding("compose.file", Verdict.CANNOT_TELL, "the file is not there"),
+            finding("compose.file", Verdict.CANNOT_TELL, Look.NO_FILE(path="compose.yaml", error="ENOENT")),
         ),
     )
 
@@ -445,14 +462,14 @@ def _ended(at: datetime, number: int) -> RunEnded:
         for step in ("export", "verify", "purge", "expire", "stack_check", "report")
     ]
     if failed:
-        reason = "the database did not answer; nothing was deleted"
+        reason = Failure.TRANSIENT()
         steps[2] = StepResult(step="purge", outcome=StepOutcome.FAILED, exit_status=75, duration_ms=90, reason=reason)
         steps[3] = StepResult(
             step="expire",
             outcome=StepOutcome.SKIPPED,
             exit_status=0,
             duration_ms=0,
-            reason="needs purge, which was not done",
+            reason=Skip.NEEDS(step="purge"),
         )
     oldest = max(BEGIN - DAY, at - 30 * DAY)
     held = at >= datetime(2026, 11, 20, tzinfo=UTC)
@@ -468,7 +485,7 @@ def _ended(at: datetime, number: int) -> RunEnded:
                 rows=30_000 + number,
                 rows_overdue=1_900 if held else 0,
                 oldest=f"{min(oldest, datetime(2026, 10, 20, tzinfo=UTC)) if held else oldest:%Y-%m-%dT%H:%M:%SZ}",
-                reasons=(RowsKept(reason="on hold (2026-17)", rows=1_900),) if held else (),
+                reasons=(RowsKept(reason=Reason.HOLD(references=("2026-17",)), rows=1_900),) if held else (),
             ),
             Observed(
                 dataset=AUDIT,
@@ -483,7 +500,7 @@ def _ended(at: datetime, number: int) -> RunEnded:
                 rows=120_000,
                 rows_overdue=12 if held else 0,
                 oldest=f"{oldest - (4 * DAY if held else timedelta(0)):%Y-%m-%dT%H:%M:%SZ}",
-                reasons=(RowsKept(reason="differs from what is archived: changed since", rows=12),) if held else (),
+                reasons=(RowsKept(reason=Reason.DIFFERS(), rows=12),) if held else (),
                 rows_future=2,
             ),
             Observed(

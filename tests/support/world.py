@@ -18,13 +18,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from archiver.holdings import Holdings
-from archiver.ledger import Ledger
-from archiver.operations.fetch import fetch_segment
-from archiver.operations.purge import PurgeOptions
-from archiver.operations.verify import VerifyReceipt, VerifyScope, record
+from archiver.ledger.holdings import Holdings
+from archiver.ledger.ledger import Ledger
+from archiver.model import Statement
+from archiver.operations.archive.verify import VerifyReceipt, VerifyScope, record
+from archiver.operations.steps.fetch import fetch_segment
+from archiver.operations.tables.purge import PurgeOptions
 from archiver.parquet import read_batches
-from archiver.retention import Clocks, GuardRules, guard, window_at
+from archiver.retention import Clocks, GuardSettings, guard, window_at
 from tests.support.archive import LOGS, SIGNER, multiset
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource, MemoryTable
@@ -169,7 +170,7 @@ class World:
 
     # ── The worker ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def refused(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Statement, ...]:
         """Why the guard lets nothing be deleted just now."""
         ledger = self.made.open()
         assert ledger.head is not None
@@ -178,7 +179,7 @@ class World:
         )
         holdings = ledger.holdings
         adopted = holdings.anchor_adopted_at is not None
-        return guard(clocks, rules=GuardRules(), pause=holdings.pause, anchor_adopted=adopted, shares={})
+        return guard(clocks, rules=GuardSettings(), pause=holdings.pause, anchor_adopted=adopted, shares={})
 
     def may_delete(self, *, confirms: bool) -> bool:
         """Whether a deletion goes on. A person confirms what the guard refuses only if the clock is right."""

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.model import PolicyAction
-from archiver.privacy import in_form, truncated
+from archiver.privacy.addresses import truncated
+from archiver.privacy.columns import in_form
 
 
 @pytest.mark.parametrize(

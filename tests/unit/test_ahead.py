@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from archiver.operations.ahead import ITEMS_MAX, Turns, ahead
+from archiver.operations.steps.ahead import ITEMS_MAX, Turns, ahead
 
 
 def counted(limit: int, made: list[int], closed: list[str]) -> Generator[int, None, None]:

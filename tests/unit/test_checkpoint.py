@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.anchors import checkpoint as codec
 from archiver.errors import IntegrityError
 from archiver.model import Checkpoint
+from archiver.neighbours import checkpoint as codec
 
 CHECKPOINT = Checkpoint(archive_id="a-1", seq=7, hash="ab" * 32, signature="cd" * 64)
 TEXT = json.dumps(

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from archiver import layout
+from archiver.cli.views.export import WHY_DUE
 from archiver.errors import ConfigError
-from archiver.ledger import read_chain, read_descriptor
-from archiver.model import Column, Dataset, Exported, PolicyAction, SchemaChanged, TableSchema
-from archiver.operations.export import ExportOptions
-from archiver.operations.purge import PurgeOptions
-from archiver.privacy import PrivacyKey, archived_schema, truncated
-from archiver.render import WHY_DUE
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import read_descriptor
+from archiver.model import Column, Dataset, Exported, PolicyAction, Reason, SchemaChanged, TableSchema
+from archiver.operations.tables.export import ExportOptions
+from archiver.operations.tables.purge import PurgeOptions
+from archiver.privacy.addresses import truncated
+from archiver.privacy.columns import archived_schema
+from archiver.privacy.key import PrivacyKey
 from archiver.retention import CompactionRules, Need, holds_less, plan_export
 from tests.support.archive import LOGS, day, multiset
 from tests.support.faulty import FaultyAnchor, FaultyStore
@@ -171,7 +174,7 @@ def test_a_change_counts_by_what_is_left_of_it(change: dict[str, Any], *, is_see
     table.update(2, **change)
     receipt = made.purge()
     assert receipt.rows == {"logs": 5 if is_seen else 6}
-    assert receipt.kept == {"logs": {"differs from what is archived: changed since": 1} if is_seen else {}}
+    assert receipt.kept == {"logs": {Reason.DIFFERS(): 1} if is_seen else {}}
     assert made.export().rows == is_seen
 
 
@@ -220,9 +223,7 @@ def test_a_looser_policy_archives_again_what_is_still_there_and_deletes_nothing_
     early = made.purge()
     assert early.rows == {"logs": 0}, "the archive does not hold what is asked of it now"
     (reason,) = early.kept["logs"]
-    assert reason.startswith(
-        "differs from what is archived: changed since, or archived under column policies that held"
-    )
+    assert reason.code == Reason.DIFFERS_OR_LESS_HELD
     assert night(made, after) == len(rows)
     held = [as_archived(row, before) for row in rows] + [as_archived(row, after) for row in rows]
     assert multiset(made.rows()) == multiset(held)
@@ -290,7 +291,7 @@ def test_without_policies_segments_and_fingerprints_are_those_of_before() -> Non
 def test_verify_deep_finds_a_value_that_its_policy_cannot_have_left(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = archive(filled(days=1), {name: POLICIED[name]})
     with monkeypatch.context() as patch:
-        patch.setattr("archiver.operations.reading.in_form", lambda column, *_: column)
+        patch.setattr("archiver.operations.steps.reading.in_form", lambda column, *_: column)
         made.export()
     problems = made.verify().problems
     assert [problem.fact for problem in problems] == [
@@ -322,14 +323,14 @@ def test_a_hold_on_a_person_finds_them_by_the_digest_that_is_archived() -> None:
     made.verify_and_record()
     made.hold("case", subject=KEY.digest("+491701"))
     receipt = made.purge()
-    assert receipt.kept == {"logs": {"on hold (subject)": 8}}
+    assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 8}}
     assert receipt.rows == {"logs": 16}
     assert {row["phone"] for row in table.values()} == {"+491701"}
     table.rows.clear()
     made.export()
     made.datasets = (replace(made.datasets[0], archive_retention=timedelta(days=1)),)
     expired = made.expire()
-    assert expired.kept == {"logs": {"on hold (a person)": 24}}, "every day holds rows of this person"
+    assert expired.kept == {"logs": {Reason.SUBJECT_HOLD(): 24}}, "every day holds rows of this person"
 
 
 @pytest.mark.parametrize(

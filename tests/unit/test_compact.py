@@ -14,12 +14,23 @@ from hypothesis import strategies as st
 from archiver import layout
 from archiver.contracts import Removal
 from archiver.errors import AccessDenied, IntegrityError, LedgerBroken, SegmentAltered
-from archiver.holdings import check_next
-from archiver.model import Compacted, Dataset, Entry, HoldReleased, PartsRemoved, PurgeIntended, Slot, SlotShare
-from archiver.operations import compact as operation
-from archiver.operations import compact_rows
-from archiver.operations.compact_rows import holds_the_same, merged
-from archiver.operations.loki_rows import LABELS, PAIRS
+from archiver.ledger.fold import check_next
+from archiver.model import (
+    Compacted,
+    Dataset,
+    Entry,
+    HoldReleased,
+    PartsRemoved,
+    PurgeIntended,
+    Reason,
+    Slot,
+    SlotShare,
+    Statement,
+)
+from archiver.operations.archive import compact as operation
+from archiver.operations.archive import compact_rows
+from archiver.operations.archive.compact_rows import holds_the_same, merged
+from archiver.operations.logs.rows import LABELS, PAIRS
 from archiver.retention import CompactionRules, archive_due_at, window_at
 from tests.support.archive import LOGS, day, multiset
 from tests.support.deletions import events
@@ -123,7 +134,7 @@ def test_a_period_does_not_begin_anew() -> None:
 # ── What is left alone ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def reasons(made: Nights) -> list[str]:
+def reasons(made: Nights) -> list[Statement]:
     (plan,) = made.plan_compaction()
     assert plan.merges == ()
     receipt = made.compact()
@@ -138,7 +149,7 @@ def test_parts_without_a_time_whose_periods_differ_are_not_merged() -> None:
         table.insert(id=f"undated{number}", created_at=None, message="m", score=None)
         made.export()
     made.verify_and_record()
-    assert reasons(made) == ["each of its parts has a period of its own"]
+    assert reasons(made) == [Reason.OWN_PERIODS()]
 
 
 def test_too_few_parts_are_not_worth_while() -> None:
@@ -149,8 +160,8 @@ def test_too_few_parts_are_not_worth_while() -> None:
 
 def test_a_window_to_which_late_rows_may_come_waits() -> None:
     made, _ = archive()
-    made.compaction = replace(RULES, after=timedelta(days=4))
-    assert reasons(made) == ["late rows may still come to it"]
+    made.compaction = RULES.model_copy(update={"after": timedelta(days=4)})
+    assert reasons(made) == [Reason.LATE_POSSIBLE()]
 
 
 def test_parts_that_nobody_has_verified_wait() -> None:
@@ -158,21 +169,21 @@ def test_parts_that_nobody_has_verified_wait() -> None:
     for number in range(2):
         table.insert(id=f"later{number}", created_at=day(30) + timedelta(minutes=9), message="late", score=None)
         made.export()
-    assert reasons(made) == ["too few of its small parts are verified, have the same columns, and follow one another"]
+    assert reasons(made) == [Reason.FEW_PARTS()]
     made.verify_and_record()
     assert made.compact().parts_before == {"logs": 5}
 
 
 def test_large_parts_stay_as_they_are() -> None:
     made, _ = archive()
-    made.compaction = replace(RULES, small_size_bytes_max=10)
+    made.compaction = RULES.model_copy(update={"small_size_bytes_max": 10})
     assert reasons(made) == []
 
 
 def test_a_merge_has_a_bounded_size() -> None:
     made, table = archive(late_rows=5)
     sizes = [held.segment.size_bytes for held in made.open().holdings.dataset("logs").ordered()[0].segments]
-    made.compaction = replace(RULES, merged_size_bytes_max=3 * max(sizes))
+    made.compaction = RULES.model_copy(update={"merged_size_bytes_max": 3 * max(sizes)})
     made.compact()
     assert parts(made) == [4, 1], "the last three became one"
     made.check(table.values())
@@ -182,7 +193,7 @@ def test_a_merge_has_a_bounded_size() -> None:
 def test_what_is_on_hold_is_not_touched(subject: str | None) -> None:
     made, _ = archive()
     made.say([placed("case", subject=subject)])
-    assert reasons(made) == ["on hold (case)"]
+    assert reasons(made) == [Reason.HOLD(references=("case",))]
     made.say([HoldReleased(hold="case", reason="done")])
     assert made.compact().parts_before == {"logs": 5}
 
@@ -191,12 +202,12 @@ def test_what_is_being_purged_is_not_touched() -> None:
     made, _ = archive()
     slot = made.open().holdings.dataset("logs").ordered()[0].slot
     made.say([PurgeIntended(dataset="logs", plan="0" * 64, slots=(SlotShare(slot=slot, rows=1),))])
-    assert reasons(made) == ["a purge of its source is not accounted for yet"]
+    assert reasons(made) == [Reason.PURGE_OPEN()]
 
 
 def test_what_is_due_to_leave_the_archive_is_not_touched() -> None:
     made, _ = archive(dataset=replace(LOGS, archive_retention=timedelta(days=2)))
-    assert reasons(made) == ["it is due to leave the archive"]
+    assert reasons(made) == [Reason.EXPIRY_DUE()]
 
 
 def latest(made: Nights) -> dict[str, str]:

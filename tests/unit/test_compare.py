@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.operations.compare import aligned, difference, prove, rows_with_known_key
+from archiver.operations.steps.compare import aligned, difference, prove, rows_with_known_key
 from archiver.parquet import sort_rows
 
 SCHEMA = pa.schema([("t", pa.int64()), ("id", pa.string()), ("x", pa.float64()), ("b", pa.binary())])

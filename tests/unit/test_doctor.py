@@ -41,7 +41,7 @@ EXPANDED = {
 
 def test_every_check_is_documented_and_every_documented_check_exists() -> None:
     kinds = "settings|machine|disk|key|store|archive|anchor|clock|database|project|logs|monitoring"
-    files = [*sorted((SOURCE / "doctor").glob("*.py")), SOURCE / "wiring_doctor.py", SOURCE / "cli" / "doctor.py"]
+    files = [*sorted((SOURCE / "doctor").glob("*.py")), SOURCE / "app" / "doctor.py", SOURCE / "cli" / "doctor.py"]
     text = "\n".join(file.read_text() for file in files)
     literal = set(re.findall(rf'(?<![f`])"((?:{kinds})\.[a-z_.]+)"', text))
     patterns = set(re.findall(rf'f"((?:{kinds})\.[a-z_.]*\{{[a-z_.]+\}})"', text))

@@ -8,8 +8,8 @@ import pytest
 
 from archiver.contracts import ObjectRef, Removal
 from archiver.errors import AccessDenied, IntegrityError, Partial, SegmentAltered, TransientError
-from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged
-from archiver.operations.status import DatasetStatus, dataset_statuses
+from archiver.model import DATED_MAX, Expired, ExpireIntended, Exported, Purged, Reason
+from archiver.operations.archive.status import DatasetStatus, dataset_statuses
 from tests.support.archive import day, multiset
 from tests.support.deletions import ARCHIVE_BORDER, Place, check_nothing_lost, events, ripe
 from tests.support.faulty import Crash, FaultyStore
@@ -96,7 +96,7 @@ def due_first(writes: Sequence[tuple[str, str]]) -> str:
 def test_a_hold_keeps_what_it_covers_and_nothing_else(place: Place) -> None:
     place.made.hold("case 7", since=day(1))
     receipt = place.made.expire()
-    assert receipt.kept == {"logs": {"on hold (case 7)": 4}}
+    assert receipt.kept == {"logs": {Reason.HOLD(references=("case 7",)): 4}}
     assert receipt.objects == {"logs": 1}
     place.made.release("case 7")
     assert place.made.expire().objects == {"logs": 2}
@@ -109,28 +109,39 @@ def holder(place: Place, *, digest: Callable[[str], str] | None, columns: tuple[
 
 
 def test_a_hold_on_a_person_keeps_the_windows_that_name_them(place: Place) -> None:
-    place.made.hold("case", subject="digest of late")
-    receipt = holder(place, digest="digest of {}".format, columns=("message",)).expire()
-    assert receipt.kept == {"logs": {"on hold (a person)": 4}}
+    made = holder(place, digest="digest of {}".format, columns=("message",))
+    made.hold("case", subject="digest of late")
+    receipt = made.expire()
+    assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 4}}
     assert receipt.objects == {"logs": 1}
 
 
-@pytest.mark.parametrize(("digest", "columns"), [(None, ("message",)), ("digest of {}".format, ())])
-def test_a_hold_on_a_person_nobody_can_look_for_keeps_all_that_it_covers(
-    place: Place, digest: Callable[[str], str] | None, columns: tuple[str, ...]
+def test_a_hold_on_a_person_nobody_can_look_for_keeps_all_that_it_covers(place: Place) -> None:
+    made = holder(place, digest="digest of {}".format, columns=())
+    made.hold("case", subject="digest of nobody")
+    receipt = made.expire()
+    assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 7}}
+    assert receipt.objects == {}
+
+
+@pytest.mark.parametrize("digest", [None, "another digest of {}".format])
+def test_fault_a_hold_under_another_key_expires_nothing_that_it_could_cover(
+    place: Place, digest: Callable[[str], str] | None
 ) -> None:
-    place.made.hold("case", subject="digest of nobody")
-    receipt = holder(place, digest=digest, columns=columns).expire()
-    assert receipt.kept == {"logs": {"on hold (a person)": 7}}
+    """The privacy key was lost in a move, and a new one made, or none is set."""
+    holder(place, digest="digest of {}".format, columns=("message",)).hold("case", subject="digest of nobody")
+    receipt = holder(place, digest=digest, columns=("message",)).expire()
+    assert receipt.kept == {"logs": {Reason.HOLD(references=("case",)): 7}}
     assert receipt.objects == {}
 
 
 def test_an_altered_segment_is_not_searched_and_stays(place: Place) -> None:
-    place.made.hold("case", subject="digest of nobody")
+    made = holder(place, digest="digest of {}".format, columns=("message",))
+    made.hold("case", subject="digest of nobody")
     key = due(place)[0]
     store_of(place).tamper(key, b"altered")
     with pytest.raises(SegmentAltered, match=key):
-        holder(place, digest="digest of {}".format, columns=("message",)).expire()
+        made.expire()
     assert len(due(place)) == 3
 
 
@@ -139,7 +150,7 @@ def test_what_the_source_still_has_stays_in_the_archive(place: Place) -> None:
     place.table.insert(id="old", created_at=day(0) + timedelta(minutes=1), message="old", score=None)
     place.made.export()
     receipt = place.made.expire()
-    assert receipt.kept == {"logs": {"rows of it are still in the source": 4}}
+    assert receipt.kept == {"logs": {Reason.IN_SOURCE(): 4}}
     assert receipt.objects == {"logs": 2}
 
 
@@ -166,10 +177,10 @@ def test_what_comes_after_its_window_has_expired_is_proven_deleted_and_expired_i
     place.made.verify_and_record()
     place.made.purge()
     place.table.insert(id="old", created_at=day(0), message="old", score=None)
-    assert place.made.purge().kept["logs"]["not archived"] == 1
+    assert place.made.purge().kept["logs"][Reason.NOT_ARCHIVED()] == 1
     place.made.export()
     assert len(due(place)) == 1
-    assert place.made.purge().kept["logs"]["not verified since it was archived"] == 1
+    assert place.made.purge().kept["logs"][Reason.NOT_VERIFIED()] == 1
     place.made.verify_and_record()
     assert place.made.purge().rows == {"logs": 1}
     assert "old" not in {row["id"] for row in place.table.values()}
@@ -187,7 +198,7 @@ def test_what_was_let_go_of_before_the_source_had_a_retention_is_proven_and_leav
     place.made.expire()
     assert place.made.export().rows == 0
     place.made.datasets = retained
-    assert place.made.purge().kept["logs"]["not archived"] == 1
+    assert place.made.purge().kept["logs"][Reason.NOT_ARCHIVED()] == 1
     assert place.made.night().rows["logs"] >= 1
     assert "old" not in {row["id"] for row in place.table.values()}
     place.made.expire()

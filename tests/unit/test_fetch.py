@@ -10,7 +10,7 @@ import pytest
 
 from archiver.errors import LocalResourceError
 from archiver.model import Segment, Slot, Window
-from archiver.operations.fetch import fetch_segment
+from archiver.operations.steps.fetch import fetch_segment
 from tests.support.archive import day
 from tests.support.deletions import ripe
 from tests.support.faulty import FaultyStore

@@ -10,8 +10,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 import rfc8785
 
-from archiver.holdings import _APPLY, Holdings, check_next, fold
-from archiver.ledger import _COMPACT, SignedEntry, read_chain, read_descriptor
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import _COMPACT, SignedEntry, read_descriptor
+from archiver.ledger.fold import _APPLY, check_next, fold
+from archiver.ledger.holdings import Holdings
 from archiver.model import Event, Verified
 from tests.support.deletions import everything, prepared
 from tests.support.story import story

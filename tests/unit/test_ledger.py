@@ -12,19 +12,18 @@ import rfc8785
 
 from archiver import layout
 from archiver.errors import ConfigError, Conflict, IntegrityError, LedgerBroken, OutcomeUnknown
-from archiver.ledger import (
-    Ledger,
+from archiver.ledger.entries import (
     Signer,
     decode_entry,
     encode_entry,
-    open_ledger,
     sha256_hex,
     sign_checkpoint,
     signature_is_valid,
     signed_body,
 )
-from archiver.model import Checkpoint, ColumnPolicy, Entry, PolicyAction, SchemaChanged, Verified
-from archiver.operations.init import initialise
+from archiver.ledger.ledger import Ledger, open_ledger
+from archiver.model import AnchorAdopted, Checkpoint, Entry, Verified
+from archiver.operations.archive.init import initialise
 from tests.support.archive import ARCHIVE_ID, SIGNER, Archive
 from tests.support.faulty import Faults, FaultyAnchor, FaultyStore
 from tests.support.memory_source import MemorySource
@@ -73,20 +72,6 @@ def test_a_file_is_canonical_and_anybody_can_check_it() -> None:
     signature = content.pop("signature")
     assert signature_is_valid(SIGNER.public_key, signature, rfc8785.dumps(content))
     assert signed_body(signed.data) == rfc8785.dumps(content)
-    assert decode_entry(signed.data, where="x").entry == entry
-
-
-@pytest.mark.parametrize("policies", [(), (ColumnPolicy(column="ip", action=PolicyAction.DROP),)])
-def test_a_field_that_came_later_is_left_out_where_it_says_nothing(policies: tuple[ColumnPolicy, ...]) -> None:
-    """What was written before column policies is read as before, and is still in canonical form."""
-    changed = SchemaChanged(
-        dataset="logs", version=1, schema="s", columns=(), time_column="t", key_columns=(), policies=policies
-    )
-    entry = Entry(seq=7, at=NOW, run="r", tool="t", prev="0" * 64, events=(changed,))
-    signed = encode_entry(entry, SIGNER)
-    (event,) = json.loads(signed.data)["events"]
-    assert ("policies" in event) is bool(policies)
-    assert "privacy_key" not in event
     assert decode_entry(signed.data, where="x").entry == entry
 
 
@@ -197,23 +182,134 @@ def test_a_damaged_cache_is_thrown_away(tmp_path: Path, damage: Callable[[bytes]
         assert opened(store, anchor, cache_dir=tmp_path).head == expected
 
 
-def test_a_cache_of_another_archive_under_the_same_id_is_thrown_away(tmp_path: Path) -> None:
-    """A place that was emptied and begun again."""
-    store, anchor = grown(5)
-    opened(store, anchor, cache_dir=tmp_path)
-    other_store, other_anchor = FaultyStore(), FaultyAnchor()
-    initialise(
-        other_store,
-        other_anchor,
-        SIGNER,
-        facts=other_store.probe("00"),
-        archive_id=ARCHIVE_ID,
-        run="another",
-        now=lambda: NOW,
-    )
-    ledger = opened(other_store, other_anchor, cache_dir=tmp_path)
+@both
+@pytest.mark.parametrize("back", [1, 9])
+def test_store_and_anchor_set_back_together_are_found_by_what_this_machine_has_seen(
+    tmp_path: Path, conditional: bool, back: int
+) -> None:
+    """Both agree, every signature holds; only the memory of this machine knows that there was more."""
+    store, anchor = grown(12 - back, conditional=conditional)
+    older_store, older_anchor = store.copied(Faults()), anchor.copied(Faults())
+    ledger = opened(store, anchor)
+    for number in range(back):
+        ledger.append([event(100 + number)])
+    newest = opened(store, anchor, cache_dir=tmp_path).head
+    assert newest is not None
+    for _ in range(2):
+        with pytest.raises(
+            LedgerBroken, match=r"entry 12 .*is not there any more: ledger and anchor were set back"
+        ) as caught:
+            opened(older_store, older_anchor, cache_dir=tmp_path)
+    (path,) = tmp_path.rglob("ledger.ndjson")
+    assert str(path) in caught.value.hint
+    assert path.read_bytes().endswith(newest.data + b"\n")
+    # The way out, once a person has decided that the older state is the one that counts.
+    path.unlink()
+    assert opened(older_store, older_anchor, cache_dir=tmp_path).holdings.seq == 12 - back
+
+
+@both
+def test_an_entry_that_lost_is_not_remembered_as_one_that_was(tmp_path: Path, conditional: bool) -> None:
+    """A reader sees an entry whose run died before its swap. Where the anchor decides, another one may take its place."""
+    store, anchor = grown(3, conditional=conditional)
+    store.faults.lose_reply("anchor.swap", took_effect=False)
+    with pytest.raises(OutcomeUnknown):
+        opened(store, anchor).append([event(4)])
+    store.faults.heal()
+    reader = open_ledger(store, anchor, signer=None, run="reader", now=lambda: NOW, cache_dir=tmp_path)
+    assert reader.holdings.seq == 4
+    (lost,) = [key for key in entry_keys(store) if layout.parse_entry_key(key).seq == 4]  # type: ignore[union-attr]
+    if not conditional:
+        store.tamper(lost, None)
+        assert opened(store, anchor, cache_dir=tmp_path).holdings.seq == 3
+    assert opened(store, anchor, cache_dir=tmp_path).holdings.seq == (4 if conditional else 3)
+
+
+def another_archive_of_the_same_key(*, conditional: bool = True) -> tuple[FaultyStore, FaultyAnchor, str]:
+    """Everything in it is genuine."""
+    store, anchor, archive_id = FaultyStore(conditional=conditional), FaultyAnchor(), "0190" + "f" * 28
+    facts = store.probe("00")
+    initialise(store, anchor, SIGNER, facts=facts, archive_id=archive_id, run="another", now=lambda: NOW)
+    return store, anchor, archive_id
+
+
+@both
+@pytest.mark.parametrize("pinned", ["settings", "memory"])
+def test_an_archive_swapped_for_another_of_the_same_key_is_found(
+    tmp_path: Path, conditional: bool, pinned: str
+) -> None:
+    """Whichever archive the settings name, or this machine knows by the key, is the one; an empty one in its place is none."""
+    store, anchor = grown(5, conditional=conditional)
+    named = ARCHIVE_ID if pinned == "settings" else ""
+    memory = tmp_path if pinned == "memory" else None
+
+    def open_it(store: FaultyStore, anchor: FaultyAnchor, name: str = named) -> Ledger:
+        return open_ledger(store, anchor, signer=SIGNER, run="run", now=lambda: NOW, cache_dir=memory, archive_id=name)
+
+    open_it(store, anchor)
+    other_store, other_anchor, other_id = another_archive_of_the_same_key(conditional=conditional)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match=f"holds archive {other_id}") as caught:
+            open_it(other_store, other_anchor)
+    assert "ARCHIVER_ARCHIVE_ID" in caught.value.hint
+    # A person's word ends it, and it is remembered.
+    assert open_it(other_store, other_anchor, other_id).holdings.seq == 0
+    assert open_it(other_store, other_anchor, other_id if pinned == "settings" else "").holdings.seq == 0
+
+
+@both
+@pytest.mark.parametrize("cached", [False, True], ids=["no memory", "memory"])
+@pytest.mark.parametrize("back", [1, 2, 4, 24])
+def test_an_anchor_that_was_set_back_is_said_for_ever(
+    tmp_path: Path, conditional: bool, back: int, cached: bool
+) -> None:
+    """One entry behind is a run that died. More is a hand: nothing is lost, an entry says it, deletions wait for a person."""
+    memory = tmp_path if cached else None
+    store, anchor = grown(24, conditional=conditional)
+    older = replace_checkpoint(store, 24 - back)
+    opened(store, anchor, cache_dir=memory)
+    anchor.tamper(ARCHIVE_ID, older)
+    ledger = opened(store, anchor, cache_dir=memory)
     assert ledger.head is not None
-    assert ledger.head.entry.seq == 0
+    if back == 1:
+        assert ledger.holdings.seq == 24
+        assert ledger.holdings.anchor_adopted_at is None
+    else:
+        assert ledger.holdings.seq == 25
+        assert ledger.head.entry.events == (AnchorAdopted(found_seq=24 - back),)
+        assert ledger.holdings.anchor_adopted_at == NOW
+    standing = anchor.read(ARCHIVE_ID)
+    assert standing is not None
+    assert (standing.seq, standing.hash) == (ledger.head.entry.seq, ledger.head.hash)
+    assert opened(store, anchor, cache_dir=memory).holdings.seq == ledger.holdings.seq
+
+
+def replace_checkpoint(store: FaultyStore, seq: int) -> Checkpoint:
+    """The checkpoint that the anchor held when entry ``seq`` was the head."""
+    (key,) = [key for key in entry_keys(store) if layout.parse_entry_key(key).seq == seq]  # type: ignore[union-attr]
+    digest = hashlib.sha256(store.peek(key)).hexdigest()
+    return sign_checkpoint(Checkpoint(archive_id=ARCHIVE_ID, seq=seq, hash=digest), SIGNER)
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        lambda data: data.replace(b'{"', b'{"format":1,"', 1),
+        lambda data: data.replace(b'"format":1', b'"format":0'),
+        lambda data: data.replace(b'":', b'": '),
+        lambda data: data + b"\n",
+        lambda data: data.replace(b'"format":1', b'"format":1.0'),
+    ],
+    ids=["a member twice", "format 0", "another spacing", "a newline behind", "another number"],
+)
+def test_a_descriptor_in_another_form_is_found(altered: Callable[[bytes], bytes]) -> None:
+    """It says the same, and somebody's hand was at it."""
+    store, anchor = grown(1)
+    before = store.peek(layout.DESCRIPTOR)
+    assert altered(before) != before
+    store.tamper(layout.DESCRIPTOR, altered(before))
+    with pytest.raises(IntegrityError, match=r"archive\.json (is not in the form|cannot be understood)"):
+        opened(store, anchor)
 
 
 @both
@@ -346,15 +442,24 @@ def test_there_is_no_archive() -> None:
     assert "archiver init" in caught.value.hint
 
 
-def test_an_archive_of_a_newer_format() -> None:
-    """It is named, and nothing is touched."""
+@pytest.mark.parametrize(("found", "next_step"), [(1, "archiver init"), (3, "upgrade")])
+def test_an_archive_of_another_format(found: int, next_step: str) -> None:
+    """It is named, with what to do, and nothing is touched."""
     store, anchor = begin()
     descriptor = json.loads(store.peek(layout.DESCRIPTOR))
-    store.tamper(layout.DESCRIPTOR, rfc8785.dumps({**descriptor, "format": 2}))
+    store.tamper(layout.DESCRIPTOR, rfc8785.dumps({**descriptor, "format": found}))
     writes = len(store.faults.writes)
-    with pytest.raises(ConfigError, match="format 2"):
+    with pytest.raises(ConfigError, match=f"format {found}, this version reads format 2") as caught:
         opened(store, anchor)
+    assert next_step in caught.value.hint
     assert len(store.faults.writes) == writes
+
+
+def test_an_entry_of_the_old_format_is_refused_though_it_could_be_understood() -> None:
+    """The first one of an archive had the same fields."""
+    entry = Entry(format=1, seq=7, at=NOW, run="r", tool="t", prev="0" * 64, events=(AnchorAdopted(),))
+    with pytest.raises(ConfigError, match="has format 1"):
+        decode_entry(encode_entry(entry, SIGNER).data, where="ledger/x")
 
 
 def test_a_descriptor_that_contradicts_entry_0() -> None:

@@ -22,7 +22,7 @@ from archiver.errors import (
     OutcomeUnknown,
     TransientError,
 )
-from archiver.stores.local import LocalStore
+from archiver.neighbours.local.store import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +170,7 @@ def test_fault_24_a_file_size_limit_is_a_clean_failure(store: LocalStore) -> Non
     script = (
         "import hashlib, resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from archiver.stores.local import LocalStore\n"
+        "from archiver.neighbours.local.store import LocalStore\n"
         "from archiver.errors import LocalResourceError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
@@ -235,7 +235,7 @@ def test_a_crash_before_the_link_leaves_a_pending_upload(store: LocalStore) -> N
     script = (
         "import hashlib, os, sys\n"
         "from pathlib import Path\n"
-        "from archiver.stores.local import LocalStore\n"
+        "from archiver.neighbours.local.store import LocalStore\n"
         "os.link = lambda *_, **__: os._exit(9)\n"
         "LocalStore(Path(sys.argv[1])).create('data/ä b/x', b'x', sha256=hashlib.sha256(b'x').hexdigest())\n"
     )

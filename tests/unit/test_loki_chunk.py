@@ -22,8 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.errors import ChunkUnsound
-from archiver.sources import loki_chunk
-from archiver.sources.loki_chunk import Chunk, ChunkKey, Encoding, decode, parse_key
+from archiver.neighbours.loki import chunk as loki_chunk
+from archiver.neighbours.loki._codecs import Encoding
+from archiver.neighbours.loki.chunk import Chunk, decode
+from archiver.neighbours.loki.key import ChunkKey, parse_key
 from tests.support.loki_encoder import (
     Entry,
     Stated,
@@ -36,6 +38,7 @@ from tests.support.loki_encoder import (
     uvarint,
     written_again,
 )
+from tests.support.loops import plain_loop
 
 DATA = Path(__file__).parents[1] / "data" / "loki"
 SETS = sorted(path.name for path in DATA.iterdir() if path.is_dir())
@@ -544,8 +547,6 @@ def test_entries_that_disagree(plain: bytes, message: str, loop: None) -> None:
 
 @pytest.fixture(params=["as installed", "plain"])
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.unit.test_loki_entries import plain_loop  # noqa: PLC0415 - one loader for both files
-
     if request.param == "plain":
         monkeypatch.setattr(loki_chunk, "_loki_entries", plain_loop())
 
@@ -566,8 +567,6 @@ def test_more_pairs_than_expected(loop: None) -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_both_loops_read_the_stores_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All arrays are equal, element for element."""
-    from tests.unit.test_loki_entries import plain_loop  # noqa: PLC0415 - one loader for both files
-
     stored_chunks = [data for _, _, data in chunks_of(name)]
     installed = [arrow_buffers(decode(data)) for data in stored_chunks]
     monkeypatch.setattr(loki_chunk, "_loki_entries", plain_loop())
@@ -658,7 +657,7 @@ def test_bombs_are_refused_within_their_room() -> None:
     script = """
 import resource, sys
 from archiver.errors import ChunkUnsound
-from archiver.sources.loki_chunk import decode
+from archiver.neighbours.loki.chunk import decode
 import glob, pathlib
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -1,33 +1,16 @@
 """The loop over a block's entries: compiled and plain are one source and give one result."""
 
-import importlib.machinery
-import importlib.util
-from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archiver.sources import _loki_entries, loki_chunk
+from archiver.neighbours.loki import _entries as _loki_entries
 from tests.support.loki_encoder import Entry, entry_bytes
+from tests.support.loops import plain_loop
 
 MARCH = 1_772_784_030_857_000_000
-SOURCE = Path(loki_chunk.__file__).with_name("_loki_entries.py")
-
-
-@cache
-def plain_loop() -> ModuleType:
-    """Load the source file itself, though a compiled module stands beside it."""
-    loader = importlib.machinery.SourceFileLoader("plain_loki_entries", str(SOURCE))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    assert not module.compiled
-    return module
 
 
 def longs(length: int) -> memoryview:

@@ -1,5 +1,6 @@
 """The metrics of a run: their names, their values, and what stays said when a run finds nothing out."""
 
+import os
 import re
 import stat
 import subprocess
@@ -8,18 +9,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from archiver.errors import LocalResourceError
-from archiver.holdings import Holdings
-from archiver.model import Finding, Observed, RowsKept, RunEnded, StepOutcome, StepResult, Verdict
+from archiver.ledger.holdings import Holdings
+from archiver.model import Finding, Observed, Reason, RowsKept, RunEnded, StepOutcome, StepResult, Verdict
 from archiver.telemetry import otlp, textfile
 from archiver.telemetry.metrics import (
     HELP,
     SUBJECTS,
     DatasetCounts,
+    Exposed,
     RunFacts,
     Series,
-    exposition,
     parsed,
     series_of,
 )
@@ -28,8 +30,7 @@ from tests.support.monitoring import ROOT
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 FINDING = Finding(
-    check="prometheus.retention.setting", subject="http://p", promised="30 d", configured="90d", in_force="90d",
-    observed="", verdict=Verdict.BREACH, fix="shorten it",
+    check="prometheus.retention.setting", subject="http://p", verdict=Verdict.BREACH,
 )  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def facts() -> RunFacts:
     observed = (
         Observed(
             dataset="app_audit_log", place="source", rows=100, rows_overdue=12, oldest="2026-10-25T00:00:00Z",
-            reasons=(RowsKept(reason="on hold (case 7)", rows=8), RowsKept(reason="differs", rows=4)),
+            reasons=(RowsKept(reason=Reason.HOLD(references=("case 7",)), rows=8), RowsKept(reason=Reason.DIFFERS(), rows=4)),
         ),
         Observed(dataset="app_audit_log", place="archive", rows=5, rows_overdue=0, oldest="2026-01-01T00:00:00.123456789Z"),
         Observed(dataset="other", place="source", rows=None, rows_overdue=0, oldest=None),
@@ -127,19 +128,34 @@ def test_what_could_not_be_found_out_stays_as_it_was_said() -> None:
 
 def test_promtool_takes_the_text_and_it_reads_back() -> None:
     series = series_of(facts(), {})
-    text = exposition(series)
+    text = generate_latest(Exposed(series)).decode()
     assert parsed(text) == pytest.approx(series)
     argv = [debian.binary("promtool"), "check", "metrics"]
     done = subprocess.run(argv, input=text, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_label_may_hold_anything() -> None:
+    series: Series = {("archiver_overdue_rows", (("dataset", 'a "b"\\c\n{d="e"} ü'), ("place", "source"))): 0.1}
+    assert parsed(generate_latest(Exposed(series)).decode()) == series
+
+
+def test_what_cannot_be_read_takes_nothing_of_what_stands_before_it() -> None:
+    series: Series = {("archiver_ledger_head_sequence", ()): 41}
+    text = generate_latest(Exposed(series)).decode() + 'node_load1 0.5\narchiver_overdue_rows{dataset="a'
+    assert parsed(text) == series
+
+
 def test_the_file_is_replaced_whole_and_others_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "archiver.prom"
     assert textfile.read_series(path) == {}
-    textfile.write_series(path, series_of(facts(), {}))
+    umask = os.umask(0o077)
+    try:
+        textfile.write_series(path, series_of(facts(), {}))
+    finally:
+        os.umask(umask)
     assert textfile.read_series(path) == pytest.approx(series_of(facts(), {}))
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644, "whatever the umask"
     path.write_bytes(b"\xff{ half a line")
     assert textfile.read_series(path) == {}
     assert [one.name for one in tmp_path.iterdir()] == ["archiver.prom"]
@@ -149,8 +165,9 @@ def test_the_file_is_replaced_whole_and_others_may_read_it(tmp_path: Path) -> No
 
 def test_otlp_has_every_series_once() -> None:
     series = series_of(facts(), {})
-    (resource,) = otlp.payload(series, NOW)["resourceMetrics"]
-    metrics = resource["scopeMetrics"][0]["metrics"]
-    assert sum(len(one["gauge"]["dataPoints"]) for one in metrics) == len(series)
-    assert {one["name"] for one in metrics} == {name for name, _ in series}
-    assert metrics[0]["gauge"]["dataPoints"][0]["timeUnixNano"] == str(int(NOW.timestamp()) * 10**9)
+    ((metrics,),) = (
+        [scope.metrics for scope in one.scope_metrics] for one in otlp.metrics_data(series, NOW).resource_metrics
+    )
+    points = [(metric.name, point) for metric in metrics for point in metric.data.data_points]
+    assert sorted((name, tuple((point.attributes or {}).items())) for name, point in points) == sorted(series)
+    assert {point.time_unix_nano for _, point in points} == {int(NOW.timestamp()) * 10**9}

@@ -8,29 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archiver.app.night import Skipped, Step, due_for_verification, night_status, run_steps
 from archiver.errors import WORST_FIRST, IntegrityError, Interrupted, Refused, TransientError
-from archiver.holdings import DatasetHoldings, HeldSegment, Holdings, SlotHoldings
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, Holdings, SlotHoldings
 from archiver.model import (
     Dataset,
     Observed,
     Purged,
+    Reason,
     RowsKept,
     Segment,
+    Skip,
     Slot,
     SourceState,
     StepOutcome,
     StepResult,
     Window,
 )
-from archiver.operations.nightly import (
-    Skipped,
-    Step,
-    due_for_verification,
-    night_status,
-    run_steps,
-)
-from archiver.operations.observe import archive_observed, source_observed, unexplained
-from archiver.retention import ExpiryPlan, ExpirySlot, PurgePlan, PurgeSlot, Skip
+from archiver.operations.archive.observe import archive_observed, source_observed, unexplained
+from archiver.retention import ExpiryPlan, ExpirySlot, PurgePlan, PurgeSlot
 
 MAY_1 = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -83,11 +79,11 @@ def test_a_step_that_fails_stops_only_those_that_need_it(problem: Exception, sta
     )
     assert (found["verify"].outcome, found["verify"].exit_status) == (StepOutcome.FAILED, status)
     assert found["purge"].outcome is StepOutcome.SKIPPED
-    assert found["purge"].reason == "needs verify, which was not done"
+    assert found["purge"].reason == Skip.NEEDS(step="verify")
     assert found["report"].outcome is StepOutcome.DONE
     assert night_status(found.values()) == status
     assert watcher.heard[1] == f"failed verify {type(problem).__name__}"
-    assert "1234567" not in found["verify"].reason, "a library's message may quote a row"
+    assert "1234567" not in repr(found["verify"].reason), "a library's message may quote a row"
 
 
 def test_what_has_nothing_to_do_is_no_failure() -> None:
@@ -178,18 +174,20 @@ def test_every_overdue_row_of_a_source_has_a_reason() -> None:
     windows = [Window(MAY_1 + n * DAY, MAY_1 + (n + 1) * DAY) for n in range(3)]
     slots = [PurgeSlot(slot=Slot(window=window), due=window, rows_due=10) for window in windows]
     plan = purge_plan(
-        PurgeSlot(slot=slots[0].slot, due=windows[0], rows_due=10, keep="on hold (case 7)"), slots[1], slots[2]
+        PurgeSlot(slot=slots[0].slot, due=windows[0], rows_due=10, keep=Reason.HOLD(references=("case 7",))),
+        slots[1],
+        slots[2],
     )
     purged = Purged(
-        dataset="x", intent_seq=1, slot=slots[1].slot, rows=90, kept=(RowsKept(reason="differs", rows=4),),
+        dataset="x", intent_seq=1, slot=slots[1].slot, rows=90, kept=(RowsKept(reason=Reason.DIFFERS(), rows=4),),
         state=SourceState(rows=10), snapshot_at=MAY_1,
     )  # fmt: skip
-    seen = source_observed(plan, [purged], otherwise="not purged: a guard refused")
+    seen = source_observed(plan, [purged], otherwise=Reason.GUARD())
     assert {one.reason: one.rows for one in seen.reasons} == {
-        "on hold (case 7)": 10,
-        "differs": 4,
-        "came or changed since the purge": 6,
-        "not purged: a guard refused": 10,
+        Reason.HOLD(references=("case 7",)): 10,
+        Reason.DIFFERS(): 4,
+        Reason.SINCE_PURGE(): 6,
+        Reason.GUARD(): 10,
     }
     assert seen.rows_overdue == sum(one.rows for one in seen.reasons) == 30
     assert (seen.rows, seen.oldest, seen.rows_undated, seen.rows_future) == (100, "2026-05-01T00:00:00Z", 2, 1)
@@ -202,7 +200,7 @@ def test_an_archive_says_what_it_may_no_longer_hold() -> None:
     due = ExpirySlot(slot=one.segment.slot, due_at=MAY_1, segments=(one,))
     plan = ExpiryPlan(dataset="x", slots=(due,), rows_held=2)
     rule = Dataset(name="x", source="postgres")
-    seen = archive_observed(rule, holdings, plan, otherwise="not expired: nothing is deleted without --execute")
+    seen = archive_observed(rule, holdings, plan, otherwise=Reason.STEP_SKIPPED(why=Skip.NOT_EXECUTED()))
     assert (seen.rows, seen.rows_overdue) == (2, 1)
-    assert archive_observed(rule, holdings, None, otherwise="").rows_overdue == 0
+    assert archive_observed(rule, holdings, None, otherwise=Reason.FAILED()).rows_overdue == 0
     assert unexplained([seen, Observed(dataset="x", place="source", rows=None, rows_overdue=0, oldest=None)]) == 1

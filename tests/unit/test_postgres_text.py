@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from archiver.errors import SchemaDrift
 from archiver.model import Column, TableSchema, Window
-from archiver.sources.postgres_text import parse_rows, typed
-from archiver.sources.postgres_types import INT32_MAX, INT64_MAX
-from archiver.sources.postgrest_query import Cursor, page_query, spans, value_text
+from archiver.neighbours.dataapi.query import Cursor, page_query, spans, value_text
+from archiver.neighbours.postgres.text import parse_rows, typed
+from archiver.neighbours.postgres.types import INT32_MAX, INT64_MAX
 
 FIELDS = st.lists(st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))), min_size=3, max_size=3)  # fmt: skip
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from archiver.errors import OutcomeUnknown, Partial, Refused, SegmentAltered, TransientError
-from archiver.ledger import read_chain, read_descriptor
-from archiver.model import Dataset, Purged, PurgeIntended, Slot, SlotShare, SourceState, Window
-from archiver.operations.purge import PurgeOptions, plan_word, unaccounted
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import read_descriptor
+from archiver.model import Dataset, Purged, PurgeIntended, Reason, Slot, SlotShare, SourceState, Statement, Window
+from archiver.operations.tables.purge import PurgeOptions, plan_word, unaccounted
 from tests.support import memory_source
 from tests.support.archive import LOGS, day, multiset
 from tests.support.faulty import FaultyAnchor, FaultyStore
@@ -90,7 +91,7 @@ def test_nothing_goes_that_was_never_exported() -> None:
     made = archive(table)
     receipt = made.purge()
     assert receipt.rows == {"logs": 0}
-    assert receipt.kept == {"logs": {"not archived": 21}}
+    assert receipt.kept == {"logs": {Reason.NOT_ARCHIVED(): 21}}
     assert len(table.rows) == 50
 
 
@@ -98,7 +99,7 @@ def test_nothing_goes_that_was_not_verified_since() -> None:
     table = filled()
     made = archive(table)
     made.export()
-    assert made.purge().kept == {"logs": {"not verified since it was archived": 21}}
+    assert made.purge().kept == {"logs": {Reason.NOT_VERIFIED(): 21}}
     assert len(table.rows) == 50
 
 
@@ -107,7 +108,7 @@ def test_nothing_goes_without_a_key() -> None:
     table.key = ()
     made = archive(table, replace(LOGS, key_columns=()))
     receipt = made.night()
-    assert receipt.kept == {"logs": {"nothing tells one row from another (no key)": 21}}
+    assert receipt.kept == {"logs": {Reason.NO_KEY(): 21}}
     assert len(table.rows) == 50
 
 
@@ -126,7 +127,7 @@ def test_fault_10_a_row_that_came_late_stays_and_goes_a_night_later() -> None:
     table.insert(id="late", created_at=day(1) + timedelta(minutes=1), message="late", score=None)
     receipt = made.purge()
     assert receipt.rows == {"logs": 21}
-    assert receipt.kept == {"logs": {"not archived: came late": 1}}
+    assert receipt.kept == {"logs": {Reason.LATE(): 1}}
     assert "late" in [values["id"] for values in table.values()]
     assert made.export().rows == 1, "the next export takes it"
     made.verify_and_record()
@@ -142,7 +143,7 @@ def test_fault_11_a_row_that_was_changed_stays_and_goes_a_night_later() -> None:
     table.update(3, message="changed")
     receipt = made.purge()
     assert receipt.rows == {"logs": 20}
-    assert receipt.kept == {"logs": {"differs from what is archived: changed since": 1}}
+    assert receipt.kept == {"logs": {Reason.DIFFERS(): 1}}
     night = made.night()
     assert night.rows == {"logs": 1}
     assert "changed" in [row["message"] for row in made.rows()]
@@ -177,7 +178,7 @@ def test_fault_19_rows_that_share_a_key_stay() -> None:
     made = archive(table)
     receipt = made.night()
     assert receipt.rows == {"logs": 20}
-    assert receipt.kept == {"logs": {"more than one row has the key": 2}}
+    assert receipt.kept == {"logs": {Reason.DUPLICATE(): 2}}
     assert sum(values["id"] == "id0000" for values in table.values()) == 2
 
 
@@ -210,33 +211,33 @@ def test_a_plan_that_looks_names_every_row_that_will_stay_and_deletes_nothing() 
         one.slot.window.date.day: {row.reason: row.rows for row in one.stays} for one in plan.slots if one.slot.window
     }
     assert stays == {
-        1: {"more than one row has the key": 2},
-        2: {"not archived: came late": 1},
-        3: {"differs from what is archived: changed since": 1},
-        4: {"on hold (subject)": 1},
+        1: {Reason.DUPLICATE(): 2},
+        2: {Reason.LATE(): 1},
+        3: {Reason.DIFFERS(): 1},
+        4: {Reason.SUBJECT_HOLD(): 1},
     }
     assert plan_word([plan]) == plan_word(made.plan_purge()), "looking changes what is shown, not what is confirmed"
     done = made.purge()
-    told: dict[str, int] = {}
+    told: dict[Statement, int] = {}
     for reasons in stays.values():
         told |= reasons
     assert done.kept == {"logs": told}, "what the plan said is what happened"
 
 
 def test_a_plan_that_looks_where_nobody_knows_persons_says_that_all_stays() -> None:
-    made = archive(filled())
+    made = archive(filled(), subject_digest=lambda value: f"digest of {value}")
     made.export()
     made.verify_and_record()
     made.hold("case", subject="d", since=day(3))
     (plan,) = made.plan_purge(look=True)
     (row,) = plan.slots[-1].stays
-    assert (row.rows, "nothing says where persons are named" in row.reason) == (3, True)
+    assert (row.rows, row.reason) == (3, Reason.PERSON_UNNAMED())
     assert [one.stays for one in plan.slots[:-1]] == [(), (), ()]
 
 
 def test_fault_26_a_hold_placed_while_a_purge_is_at_work_is_respected() -> None:
     table = filled()
-    made = archive(table)
+    made = archive(table, subject_digest=lambda value: f"digest of {value}")
     made.export()
     made.verify_and_record()
     source = made.source
@@ -269,7 +270,7 @@ def test_a_hold_keeps_what_it_covers_and_nothing_else() -> None:
     made.hold("case", since=day(2))
     receipt = made.purge()
     assert receipt.rows == {"logs": 12}
-    assert receipt.kept == {"logs": {"on hold (case)": 9}}
+    assert receipt.kept == {"logs": {Reason.HOLD(references=("case",)): 9}}
 
 
 def test_a_hold_on_a_person_keeps_that_persons_rows() -> None:
@@ -282,13 +283,32 @@ def test_a_hold_on_a_person_keeps_that_persons_rows() -> None:
     made.hold("case", subject="digest of user 1")
     receipt = made.purge()
     assert receipt.rows == {"logs": 14}
-    assert receipt.kept == {"logs": {"on hold (subject)": 7}}
+    assert receipt.kept == {"logs": {Reason.SUBJECT_HOLD(): 7}}
     assert {values["message"] for values in due(table)} == {"user 1"}
+
+
+@pytest.mark.parametrize("digest", [None, lambda value: f"another digest of {value}"])
+def test_fault_a_hold_under_another_key_purges_nothing_that_it_could_cover(
+    digest: Callable[[str], str] | None,
+) -> None:
+    """The privacy key was lost in a move, and a new one made, or none is set: the person can be found in no row."""
+    table = filled()
+    placer = archive(
+        table, replace(LOGS, subject_columns=("message",)), subject_digest=lambda value: f"digest of {value}"
+    )
+    placer.export()
+    placer.verify_and_record()
+    placer.hold("case", subject="digest of user 1")
+    made = replace(placer, purge_options=PurgeOptions(subject_digest=digest))
+    receipt = made.purge()
+    assert receipt.rows == {"logs": 0}
+    assert receipt.kept == {"logs": {Reason.HOLD(references=("case",)): 21}}
+    assert len(table.rows) == 50
 
 
 def test_a_hold_on_a_person_where_nobody_knows_persons_stops_the_dataset() -> None:
     table = filled()
-    made = archive(table)
+    made = archive(table, subject_digest=lambda value: f"digest of {value}")
     made.export()
     made.verify_and_record()
     made.hold("case", subject="d")
@@ -474,7 +494,7 @@ def test_an_intent_is_not_written_for_a_proof_that_is_leaving() -> None:
         made.say([placed("case")])
         receipt = work.execute(plans)
     assert receipt.rows == {"logs": 0}
-    assert receipt.kept == {"logs": {"changed by another run meanwhile": 21}}
+    assert receipt.kept == {"logs": {Reason.MEANWHILE(): 21}}
     assert len(table.rows) == 50
 
 

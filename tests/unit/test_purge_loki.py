@@ -8,18 +8,18 @@ import pytest
 
 from archiver.contracts import DeletionRequest, DeletionRequests
 from archiver.errors import ArchiverError, ConfigError, LedgerBroken, Refused, SegmentAltered
-from archiver.model import ChunksDeleted, ChunksDeletionIntended
-from archiver.operations.purge_loki import LokiPurgeReceipt, LokiPurgeRules, Standing, loki_plan_word
-from tests.crash.test_deletion_crash import FAULTS
-from tests.crash.test_loki_export_crash import EVENING, HOUR_NS, LATE, OTHER, chunk, entries_of, world
+from archiver.model import ChunksDeleted, ChunksDeletionIntended, Reason, Standing, Wait
+from archiver.operations.logs.purge import LokiPurgeReceipt, loki_plan_word
+from archiver.operations.logs.settings import LokiSettings
 from tests.support.chunk_store import MemoryLoki
-from tests.support.faulty import Crash, Faults, FaultyStore
+from tests.support.evening import EVENING, HOUR_NS, LATE, OTHER, chunk, entries_of, world
+from tests.support.faulty import FAULTS, Crash, Faults, FaultyStore
 from tests.support.loki import LokiArchive
 from tests.support.loki_encoder import Writing
 from tests.support.nights import placed
 
-FILES = LokiPurgeRules(deletes_files=True, round_size_bytes_max=1)
-COMPACTOR = LokiPurgeRules()
+FILES = LokiSettings.model_construct(delete="files", round_size_bytes_max=1)
+COMPACTOR = LokiSettings()
 LATER = datetime(2026, 4, 8, 12, tzinfo=UTC)
 """32 days after the chunks of the 7th of March, 29 after the young one."""
 YOUNG = chunk((60 * HOUR_NS, b"young"), job="young")
@@ -47,7 +47,7 @@ def chunks_of(*writings: Writing) -> set[str]:
 def told(archive: LokiArchive, kind: type[Any]) -> list[Any]:
     found = []
     ledger = archive.open()
-    from archiver.ledger import read_chain  # noqa: PLC0415
+    from archiver.ledger.chain import read_chain  # noqa: PLC0415
 
     for signed in read_chain(archive.store, ledger.descriptor, tip=None):
         found += [event for event in signed.entry.events if isinstance(event, kind)]
@@ -65,13 +65,13 @@ def test_what_the_compactor_should_have_deleted_is_named_and_nothing_is_touched(
         (name, Standing.LEFT) for name in chunks_of(EVENING, OTHER)
     }
     assert (plan.broken, plan.soon, plan.lost, plan.chunks, plan.archived_due) == (2, (), (), 3, 0)
-    assert receipt == LokiPurgeReceipt(kept={str(Standing.LEFT): 2})
+    assert receipt == LokiPurgeReceipt(kept={Standing.LEFT(): 2})
     assert loki.store.objects == before
 
 
 def test_the_compactor_is_given_its_time() -> None:
     archive, _, _ = archived()
-    patient = replace(COMPACTOR, grace=timedelta(days=3))
+    patient = COMPACTOR.model_copy(update={"delete_grace": timedelta(days=3)})
     plan = archive.plan_purge(patient)
     assert {one.standing for one in plan.due} == {Standing.COMPACTOR}
     assert plan.broken == 0
@@ -92,14 +92,14 @@ def test_a_chunk_that_will_be_deleted_unarchived_is_named_in_time() -> None:
         loki.store.put(writing, LATER)
     plan = archive.plan_purge(COMPACTOR)
     assert {one.ref.chunk for one in plan.due if one.standing is Standing.UNARCHIVED} == chunks_of(old)
-    assert [(one.ref.chunk, one.detail) for one in plan.soon] == [(str(soon.key()), "still being written")]
+    assert [(one.ref.chunk, one.reason) for one in plan.soon] == [(str(soon.key()), Wait.WRITTEN())]
     assert plan.broken == 2 + 1 + 1
-    assert archive.plan_purge(replace(COMPACTOR, warn_before=timedelta(hours=12))).soon == ()
+    assert archive.plan_purge(COMPACTOR.model_copy(update={"warn_before": timedelta(hours=12)})).soon == ()
 
 
 def test_fault_22_what_was_lost_is_said_again() -> None:
     archive, _, loki = archived()
-    archive.options = replace(archive.options, settle=timedelta(days=60))
+    archive.options = archive.options.model_copy(update={"settle": timedelta(days=60)})
     loki.store.put(LATE)
     archive.export()
     del loki.store.objects[LATE.key().path()]
@@ -148,7 +148,7 @@ def test_nothing_goes_that_was_not_verified_since() -> None:
     loki.store.put(late)
     archive.export()
     _, receipt = archive.purge(FILES)
-    assert receipt.kept == {"not verified since it was archived": 2}, "the day of the late one, for the other as well"
+    assert receipt.kept == {Reason.NOT_VERIFIED(): 2}, "the day of the late one, for the other as well"
     assert names(late, EVENING) <= loki.store.objects.keys()
     archive.verify_and_record()
     assert archive.purge(FILES)[1].chunks == 2
@@ -162,7 +162,7 @@ def test_a_chunk_whose_bytes_changed_stays() -> None:
     loki.store.objects[name] = (data[:-5] + bytes([data[-5] ^ 1]) + data[-4:], at)
     keys = set(archive.store.keys)  # type: ignore[attr-defined]
     _, receipt = archive.purge(FILES)
-    assert receipt.kept == {"its bytes are not sound any more": 1}
+    assert receipt.kept == {Reason.CHUNK_UNSOUND(): 1}
     assert loki.store.objects.keys() == {name, *names(YOUNG)}
     assert not [key for key in set(archive.store.keys) - keys if key.startswith("quarantine/")]  # type: ignore[attr-defined]
 
@@ -184,7 +184,7 @@ def test_a_chunk_with_a_line_that_the_archive_does_not_hold_stays(monkeypatch: p
 
     monkeypatch.setattr(MemoryLoki, "decode", more)
     _, receipt = archive.purge(FILES)
-    assert receipt.kept == {"the archive does not hold all of its lines": 1}
+    assert receipt.kept == {Reason.LINES_MISSING(): 1}
     assert EVENING.key().path() in loki.store.objects
 
 
@@ -205,7 +205,7 @@ def test_lines_that_somebody_asked_to_delete_need_not_be_held() -> None:
     archive.verify_and_record()
     archive.now = lambda: LATER
     loki.requests = DeletionRequests()
-    assert archive.purge(FILES)[1].kept == {"the archive does not hold all of its lines": 1}
+    assert archive.purge(FILES)[1].kept == {Reason.LINES_MISSING(): 1}
     loki.requests = DeletionRequests(requests=(request,))
     assert archive.purge(FILES)[1].chunks == 1
 
@@ -228,7 +228,7 @@ def test_what_is_on_hold_stays(subject: str | None) -> None:
     hold = replace(placed("case", subject=subject, since=datetime(2026, 3, 8, tzinfo=UTC)), dataset="loki")
     archive.open().append([hold])
     _, receipt = archive.purge(FILES)
-    assert receipt.kept == {"on hold (case)": 1}
+    assert receipt.kept == {Reason.HOLD(references=("case",)): 1}
     assert loki.store.objects.keys() == names(EVENING, YOUNG), "the one that ends before the hold begins has gone"
 
 
@@ -242,8 +242,8 @@ def test_fault_26_a_hold_placed_while_a_purge_is_at_work_is_respected(monkeypatc
         return whole(self, ref, data)
 
     monkeypatch.setattr(MemoryLoki, "decode", placing)
-    _, receipt = archive.purge(replace(FILES, round_size_bytes_max=1 << 30))
-    assert (receipt.chunks, receipt.kept) == (0, {"on hold (case)": 2})
+    _, receipt = archive.purge(FILES.model_copy(update={"round_size_bytes_max": 1 << 30}))
+    assert (receipt.chunks, receipt.kept) == (0, {Reason.HOLD(references=("case",)): 2})
     assert loki.store.objects.keys() == names(EVENING, OTHER)
 
 
@@ -262,7 +262,7 @@ def test_a_file_that_was_written_to_since_it_was_read_stays(monkeypatch: pytest.
     assert [problem.message for problem in receipt.problems] == [
         f"{name}: is not what was read any more; it was left alone"
     ]
-    assert receipt.kept == {"could not be deleted": 1}
+    assert receipt.kept == {Reason.NOT_DELETED(): 1}
     assert sorted((event.list is None, event.kept) for event in told(archive, ChunksDeleted)) == [(False, 0), (True, 1)]
     assert name in loki.store.objects
 

@@ -18,7 +18,7 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Checkpoint
-from archiver.retry import Retry, RetryingAnchor, RetryingStore, RetryPolicy, retrying
+from archiver.neighbours.retry import Retry, RetryingAnchor, RetryingStore, RetryPolicy
 from tests.support.faulty import FaultyAnchor, FaultyStore
 
 
@@ -41,7 +41,7 @@ def policy(time: Time, **changes: object) -> RetryPolicy:
     """Waits that are always as long as they may be."""
     settings: dict[str, object] = {"attempts_max": 4, "wait_first_s": 1.0, "wait_max_s": 60.0, "deadline_s": 1000.0}
     settings |= {"sleep": time.sleep, "clock": time.clock, "uniform": lambda _, high: high}
-    return RetryPolicy(**(settings | changes))  # type: ignore[arg-type]
+    return RetryPolicy(**(settings | changes))
 
 
 class Script:
@@ -133,17 +133,16 @@ def test_every_repetition_is_told() -> None:
     assert [(retry.attempt, retry.wait_s, retry.error.message) for retry in seen] == [(1, 1.0, "a"), (2, 2.0, "b")]
 
 
-def test_a_function_is_started_anew_with_its_arguments() -> None:
-    calls: list[tuple[int, str]] = []
-
-    def scan(rows: int, *, table: str) -> int:
-        calls.append((rows, table))
-        if len(calls) < 3:
-            raise TransientError("the source went away")
-        return rows
-
-    assert retrying(policy(Time()), scan)(7, table="audit") == 7
-    assert calls == [(7, "audit")] * 3
+def test_a_step_waits_as_a_question_does_and_may_take_a_deadline_for_each_attempt() -> None:
+    time = Time()
+    patient = policy(time, deadline_s=10.0)
+    assert [patient.again(failures, begun_s=0.0) for failures in (1, 2, 3)] == [True, True, True]
+    assert time.slept_s == [1.0, 2.0, 4.0]
+    assert not patient.again(4, begun_s=0.0)
+    time.now_s = 40.5
+    assert not patient.again(1, begun_s=0.0)
+    assert patient.again(1, begun_s=0.5)
+    assert time.slept_s == [1.0, 2.0, 4.0, 1.0]
 
 
 # ── Stores and anchors ─────────────────────────────────────────────────────────────────────────────────────────

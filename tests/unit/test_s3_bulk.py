@@ -1,10 +1,12 @@
 """The short cut through many deletions, against a bucket in memory whose listings and answers are as odd as is wanted."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from archiver.contracts import Removal
-from archiver.stores.s3_bulk import Bulk, delete_in_bulk
+from archiver.errors import ConfigError
+from archiver.neighbours.s3.bulk import Bulk, delete_in_bulk
 
 GONE = Removal(versions_deleted=1)
 
@@ -31,7 +33,21 @@ class Bucket:
 
     def __call__(self, operation: str, **arguments: Any) -> dict[str, Any]:
         self.asked.append(operation)
-        return self.list(**arguments) if operation == "ListObjectVersions" else self.delete(**arguments)
+        assert operation == "DeleteObjects"
+        return self.delete(**arguments)
+
+    def pages(self, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        """As ``S3Store._pages``: a listing that cannot go on is an error, never an end."""
+        assert operation == "ListObjectVersions"
+        while True:
+            self.asked.append(operation)
+            page = self.list(**arguments)
+            yield page
+            if not page["IsTruncated"]:
+                return
+            if self.stuck:
+                raise ConfigError("more follows, and not where")
+            arguments |= {name: page[f"Next{name}"] for name in ("KeyMarker", "VersionIdMarker")}
 
     def list(self, Prefix: str, KeyMarker: str = "", VersionIdMarker: str = "") -> dict[str, Any]:  # noqa: N803
         after = (KeyMarker, VersionIdMarker)
@@ -67,7 +83,7 @@ def bucket(*days: int, **odd: Any) -> Bucket:
 
 
 def delete(made: Bucket, going: list[str]) -> Bulk:
-    return delete_in_bulk(made, going, at_once=2)
+    return delete_in_bulk(made, made.pages, going, at_once=2)
 
 
 def test_pages_are_followed_and_only_what_was_asked_for_goes() -> None:

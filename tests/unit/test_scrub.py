@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.privacy import PrivacyKey
-from archiver.scrub import LineScrub, Pattern
+from archiver.privacy.key import PrivacyKey
+from archiver.privacy.lines import LineScrub, Pattern
 
 KEY = PrivacyKey(bytes(32))
 ALL = LineScrub(dict.fromkeys(Pattern, "drop"), None)

@@ -11,7 +11,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.sources import _uuid_text, postgres_types
+from archiver.neighbours.postgres import _uuid_text
+from archiver.neighbours.postgres import types as postgres_types
 
 SOURCE = Path(postgres_types.__file__).with_name("_uuid_text.py")
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from archiver import layout
-from archiver.ledger import read_chain, read_descriptor
+from archiver.ledger.chain import read_chain
+from archiver.ledger.entries import read_descriptor
 from archiver.model import StackChecked, Window
-from archiver.operations.sweep import lying_objects
+from archiver.operations.archive.sweep import lying_objects
 from tests.support.archive import ARCHIVE_ID, day
 from tests.support.deletions import Place, ripe
 from tests.support.faulty import FaultyAnchor, FaultyStore

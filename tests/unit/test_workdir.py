@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import LocalResourceError
-from archiver.workdir import LOCK, PREFIX, work_directory
+from archiver.neighbours.local.workdir import LOCK, PREFIX, work_directory
 
 DIES = """
 import os, pathlib, sys

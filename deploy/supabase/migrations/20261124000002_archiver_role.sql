@@ -63,14 +63,18 @@ CREATE TABLE IF NOT EXISTS archiver.archiver_anchor (
 GRANT USAGE ON SCHEMA archiver TO archiver;
 GRANT SELECT, INSERT, UPDATE ON archiver.archiver_anchor TO archiver;
 
--- Whoever steals the worker's password could put an older, rightly signed head back and so hide that entries were cut off. The
--- table itself refuses; only its owner can take this away.
+-- Whoever steals a key of the worker's could put an older, rightly signed head back and so hide that entries were cut off, or
+-- another one beside it so that every verification fails, or make the anchor look fresh. The table itself refuses; only its
+-- owner can take this away.
 CREATE OR REPLACE FUNCTION archiver.anchor_only_forward() RETURNS trigger
 LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
-    IF NEW.archive_id <> OLD.archive_id OR NEW.seq < OLD.seq OR (NEW.seq = OLD.seq AND NEW.hash <> OLD.hash) THEN
+    IF NEW.archive_id <> OLD.archive_id OR NEW.seq < OLD.seq
+        OR (NEW.seq = OLD.seq AND (NEW.hash, NEW.signature) <> (OLD.hash, OLD.signature))
+    THEN
         RAISE EXCEPTION 'archiver: an anchor only moves forward' USING ERRCODE = 'insufficient_privilege';
     END IF;
+    NEW.moved_at := CASE WHEN NEW.seq > OLD.seq THEN clock_timestamp() ELSE OLD.moved_at END;
     RETURN NEW;
 END
 $$;

@@ -1,0 +1,78 @@
+"""What a person or a program sees of an archive as it stands. Decides nothing."""
+
+from archiver.cli.views.console import Output, count_text, rows_text, size_text, table
+from archiver.operations.archive.status import ArchiveStatus, ChunkStatus, DatasetStatus
+from archiver.words import english
+
+
+def archive_status(output: Output, status: ArchiveStatus) -> None:
+    """All that ``archiver status`` says."""
+    if output.as_json:
+        output.json_document(status)
+        return
+    output.answer(f"archive {status.archive_id} in {status.location}")
+    output.answer(f"anchor  {status.anchor}, entry {status.head_seq} of {status.head_at:%Y-%m-%d %H:%M:%S} UTC")
+    if not status.is_anchored:
+        output.warn(
+            "the anchor is empty, so nothing says that the ledger was not cut off; compare its head with a report: the"
+            " next run that writes sets the anchor, and deletions wait until a person has confirmed one"
+        )
+    shown = table("dataset", "windows", "rows", "size", "from", "until", "verified", right=("windows", "rows", "size"))
+    for one in status.datasets:
+        shown.add_row(
+            one.dataset,
+            str(one.slots),
+            f"{one.rows:,}",
+            size_text(one.size_bytes),
+            f"{one.oldest:%Y-%m-%d}" if one.oldest else "-",
+            f"{one.reaches_until:%Y-%m-%d}" if one.reaches_until else "-",
+            f"{one.last_verified_at:%Y-%m-%d %H:%M}" if one.last_verified_at else "never",
+        )
+    output.answer(shown)
+    for one in status.datasets:
+        for line in _remarks(one):
+            output.answer(f"{one.dataset}: {line}")
+
+
+def _remarks(one: DatasetStatus) -> list[str]:
+    lines = []
+    if one.overdue is not None:
+        lines.append(
+            f"overdue: {rows_text(one.overdue.rows)} in {count_text(one.overdue.slots, 'window')} should"
+            f" have left the source, the oldest of {one.overdue.oldest:%Y-%m-%d}"
+        )
+    if one.due_since is not None:
+        lines.append(
+            f"overdue: {rows_text(one.rows_due)} should have left the archive, the first on"
+            f" {one.due_since:%Y-%m-%d}; `archiver expire` says what keeps them"
+        )
+    if one.rows_undated:
+        lines.append(f"{rows_text(one.rows_undated)} without a usable time: never purged")
+    if one.rows_future:
+        lines.append(f"{rows_text(one.rows_future)} with a time that has not come yet")
+    if one.rows_duplicate_key:
+        lines.append(f"{rows_text(one.rows_duplicate_key)} with the key of another: never purged")
+    if one.chunks is not None:
+        lines += _chunk_remarks(one.chunks)
+    if not one.configured:
+        lines.append("held, but no longer configured")
+    return lines
+
+
+def _chunk_remarks(chunks: ChunkStatus) -> list[str]:
+    """What `status` says of chunks, a line each."""
+    lines = []
+    if chunks.archived:
+        lines.append(f"{count_text(chunks.archived, 'chunk')} archived, {size_text(chunks.size_bytes)}")
+    if chunks.rows_deleted:
+        lines.append(f"{rows_text(chunks.rows_deleted)} left out, because somebody asked Loki to delete them")
+    lines += [f"{count_text(one.chunks, 'chunk')} waiting: {english(one.reason)}" for one in chunks.waiting]
+    for at, count, key in chunks.lost:
+        lines.append(
+            f"LOST: {count_text(count, 'chunk')} seen, never archived, and no longer in Loki's store on {at:%Y-%m-%d};"
+            f" named in {key}"
+        )
+    lines += [f"QUARANTINED: {english(one.reason)}; its bytes are in {one.key}" for one in chunks.quarantined]
+    if chunks.quarantined:
+        lines.append("when they have been looked at: archiver loki release <digest> --reason '…'")
+    return lines

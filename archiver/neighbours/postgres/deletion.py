@@ -1,0 +1,187 @@
+"""Deleting from a Postgres database: one repeatable-read transaction for a batch of rows, or for a whole partition."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from archiver.contracts import Partition
+from archiver.errors import OutcomeUnknown, Partial, Refused, TransientError
+from archiver.model import Dataset, SourceState, TableSchema, Window
+from archiver.neighbours.postgres.access import PostgresAccess
+from archiver.neighbours.postgres.catalog import (
+    SqlFacts,
+    describing,
+    literal,
+    question_of,
+    quoted,
+    relation_name,
+)
+from archiver.neighbours.postgres.connection import FAILURES, begin_script, condition, fetch, run, state_of, translate
+from archiver.neighbours.postgres.partitions import drop_statements
+from archiver.neighbours.postgres.snapshot import ROW_VERSION, PostgresSnapshot
+
+PURGE_KEYS = "archiver_purge_keys"
+DROP_LOCK_TIMEOUT = "500ms"
+"""While a partition is detached everybody who uses the table waits, and so they do while that waits for its lock."""
+
+COMPARED = "55000"
+"""What our own look raises when a relation is no longer what it was found to be."""
+
+
+class PostgresPurge(PostgresSnapshot):
+    """See ``contracts.PurgeTransaction``: one connection, one repeatable-read transaction that may write.
+
+    The relation is locked against alterations before the snapshot is taken, and looked at whether it is still what the
+    plan found. A row that somebody else changed after the snapshot makes the deletion fail with a serialization error,
+    so that what is deleted is what was read.
+    """
+
+    def __init__(self, source: PostgresAccess, dataset: Dataset) -> None:
+        super().__init__(source)
+        self._dataset = dataset
+        self._whole: tuple[str, Window | None, int] | None = None
+
+    @property
+    def taken_at(self) -> datetime:
+        """The database's clock when the transaction began, just before the snapshot was taken."""
+        if self._taken_at is None:
+            self._taken_at = self._query("SELECT transaction_timestamp()")[0][0]
+        return self._taken_at
+
+    @property
+    def settled_until(self) -> datetime:
+        """Nothing is known of others' transactions, and what deletes does not need it."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Lock, take the snapshot, and look whether the relation is still what it was found to be."""
+        facts = SqlFacts(self._query, self._source.described, self._source.described)
+        self._know(facts, "this role")
+        if question_of(self._dataset) not in self._source.described:
+            self._opened(lambda: facts.of(self._dataset))
+            self._source.spare.put(self._main)
+        self._opened(self._begin)
+
+    def _begin(self) -> None:
+        dataset = self._dataset
+        lock_ms = max(1, round(self._source.lock_timeout_s * 1000))
+        settings = {**self._limits(), "lock_timeout": f"{lock_ms}ms"}
+        told = literal(self._source.described[question_of(dataset)])
+        changed = (
+            f" DO $archiver$ BEGIN IF {describing(dataset)} IS DISTINCT FROM {told}::jsonb THEN"
+            f" RAISE EXCEPTION 'archiver: another relation than was planned with' USING ERRCODE = '{COMPARED}';"
+            " END IF; END $archiver$"
+        )
+        try:
+            self._run(begin_script("READ WRITE", settings=settings) + self._locks() + changed)
+        except FAILURES as exc:
+            if state_of(exc) == COMPARED:
+                self._source.described.pop(question_of(dataset), None)
+                raise Partial(
+                    f"{dataset.name}: its columns changed while it was purged; nothing more was deleted of it"
+                ) from None
+            raise translate(
+                exc, where=self._source.location, doing=f"locking {dataset.name}", undone="nothing of it was deleted",
+                rights=f"as its owner: GRANT DELETE ON {relation_name(dataset)} TO this role;",
+            ) from None  # fmt: skip
+
+    def _locks(self) -> str:
+        """Nobody alters the relation from here on: a column with a default gives rows content and no version."""
+        found = self._facts.relation(self._dataset)
+        if found is None or found[1] not in ("r", "p", "v"):
+            return ""
+        return f" LOCK TABLE {relation_name(self._dataset)} IN ROW EXCLUSIVE MODE;"
+
+    def _borrow(self) -> Any:
+        return self._main
+
+    def _give_back(self, connection: Any, *, is_usable: bool) -> None:  # noqa: ARG002
+        """The connection is this transaction's own; one that broke is closed with it."""
+        self._may_keep = self._may_keep and is_usable
+
+    def scan(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> Iterator[pa.RecordBatch]:
+        """See ``contracts.Snapshot``."""
+        rows = 0
+        for batch in super().scan(dataset, schema, window):
+            rows += batch.num_rows
+            yield batch
+        self._whole = (dataset.name, window, rows)
+
+    def delete(self, dataset: Dataset, schema: TableSchema, window: Window, keys: pa.Table) -> SourceState:
+        """See ``contracts.PurgeTransaction``.
+
+        Where the keys are those of every row that the window's scan gave, the window itself says which rows are meant:
+        the snapshot shows this transaction no other row, whoever else inserts one meanwhile. Otherwise they go into a
+        temporary table first.
+        """
+        is_versioned = self._known.is_versioned(dataset)
+        versions = ROW_VERSION if is_versioned else "0"
+        gone = "SELECT count(*), coalesce(sum(version), 0)::text, transaction_timestamp() FROM gone"
+        where = self._where(schema, window)
+        target = f"DELETE FROM {relation_name(dataset)} AS r"
+        with self._lock, self._translated(f"deleting rows of {dataset.name} {window}"):
+            if self._whole == (dataset.name, window, keys.num_rows):
+                found = fetch(
+                    self._main, f"WITH gone AS ({target} WHERE {where} RETURNING {versions} AS version) {gone}"
+                )
+            else:
+                matches = " AND ".join(
+                    f"r.{quoted(name)} = k.{quoted(name)}::{self._type_of(schema, name)}" for name in schema.key_columns
+                )
+                with self._main.cursor() as cursor:
+                    cursor.adbc_ingest(PURGE_KEYS, keys, mode="create", temporary=True)
+                found = fetch(
+                    self._main,
+                    f"WITH gone AS ({target} USING pg_temp.{PURGE_KEYS} AS k"
+                    f" WHERE {matches} AND {where} RETURNING {versions} AS version) {gone}",
+                )
+                run(self._main, f"DROP TABLE pg_temp.{PURGE_KEYS}")
+        rows, digest, self._taken_at = found[0]
+        return SourceState(rows=int(rows), digest=str(digest) if is_versioned else "")
+
+    def commit(self) -> None:
+        """See ``contracts.PurgeTransaction``."""
+        try:
+            self._run("COMMIT")
+        except FAILURES as exc:
+            state, where = state_of(exc), self._source.location
+            if state[:2] in ("40", "23"):
+                raise TransientError(
+                    f"{where}: the deletion was rolled back ({condition(exc)}); no row is gone"
+                ) from None
+            raise OutcomeUnknown(
+                f"{where}: no answer came to the commit of a deletion; its rows may or may not be gone",
+                hint="run the purge again: it compares and accounts for them",
+            ) from None
+
+    def _type_of(self, schema: TableSchema, name: str) -> str:
+        column = schema.column(name)
+        assert column is not None
+        return column.source_type
+
+
+class PostgresDrop(PostgresPurge):
+    """See ``contracts.DropTransaction``."""
+
+    def __init__(self, source: PostgresAccess, dataset: Dataset, partition: Partition) -> None:
+        super().__init__(source, dataset)
+        self._partition = partition
+
+    def _locks(self) -> str:
+        """Lock the partition before the snapshot is taken: what a writer had committed until then is seen by it."""
+        return f" LOCK TABLE ONLY {self._partition.name} IN EXCLUSIVE MODE;"
+
+    def drop(self, dataset: Dataset, partition: Partition, rows: int) -> SourceState:
+        """See ``contracts.DropTransaction``."""
+        if partition not in self.partitions(dataset).droppable:
+            raise Partial(f"{partition.name}: is no longer a partition that may be dropped; it was left alone")
+        versions = f"coalesce(sum({ROW_VERSION}), 0)::text" if self._known.is_versioned(dataset) else "''"
+        ((found, digest),) = self._query(f"SELECT count(*), {versions} FROM ONLY {partition.name} AS r")
+        if found != rows:
+            raise Refused(f"{partition.name}: {rows} rows were proven, and it has {found}; it was not dropped")
+        with self._lock, self._translated(f"dropping {partition.name}"):
+            statements = (f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT}'", *drop_statements(dataset, partition))
+            run(self._main, "; ".join(statements))
+        return SourceState(rows=int(found), digest=str(digest))
