@@ -11,17 +11,8 @@ from archiver.ledger.entries import SignedEntry
 from archiver.ledger.fold import fold
 from archiver.ledger.holdings import DatasetHoldings, Holdings
 from archiver.model import DATED_MAX, DatasetRules, RulesStated, ScrubCount, StepOutcome, rows_kept
-from archiver.reports.gathering import (
-    Collector,
-    Sums,
-    archive_due,
-    lock_end,
-    newest_of,
-    nominal,
-    oldest_of,
-    residuals_of,
-    rewrites_of,
-)
+from archiver.reports.bounds import archive_due, lock_end, newest_of, nominal, oldest_of, residuals_of
+from archiver.reports.gathering import Collector, Sums, rewrites_of
 from archiver.reports.model import (
     Archived,
     Chain,

@@ -13,9 +13,6 @@ from archiver import layout
 from archiver.ledger.entries import SignedEntry
 from archiver.ledger.holdings import HeldSegment, Holdings, SlotHoldings
 from archiver.model import (
-    DATED_MAX,
-    EPOCH,
-    OF_DATABASE,
     AnchorAdopted,
     ChunkQuarantined,
     ChunksArchived,
@@ -23,8 +20,6 @@ from archiver.model import (
     ChunksDeletionIntended,
     ChunksGone,
     Compacted,
-    Copy,
-    Dataset,
     DatasetRules,
     Entry,
     Expired,
@@ -37,7 +32,6 @@ from archiver.model import (
     Purged,
     PurgeIntended,
     QuarantineReleased,
-    RowsKept,
     RulesStated,
     RunEnded,
     SchemaChanged,
@@ -46,7 +40,19 @@ from archiver.model import (
     Statement,
     Swept,
     Verified,
-    is_hold,
+)
+from archiver.reports.bounds import (
+    archive_due,
+    later,
+    lock_end,
+    lock_of,
+    newest_of,
+    of_ms,
+    oldest_of,
+    residuals_of,
+    rows_on_hold,
+    source_place,
+    text_of,
 )
 from archiver.reports.model import (
     ChunkFiles,
@@ -63,7 +69,6 @@ from archiver.reports.model import (
 )
 from archiver.reports.nights import NIGHTLY
 from archiver.reports.period import Period, instant_of
-from archiver.retention import archive_due_at
 
 SUBJECT_DIGITS = 12
 
@@ -214,7 +219,7 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
             dataset=event.dataset,
             slot=str(event.slot),
             reason="regular",
-            place=_source_place(rule),
+            place=source_place(rule),
             rule=rule,
             due_from=None if window is None or period is None else later(window.start, period),
             due_until=None if window is None or period is None else later(window.end, period),
@@ -292,7 +297,7 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
                 proofs=tuple(_proof(one) for one in objects),
                 rows_left=None if event.kept_until else 0,
                 checked_at=entry.at,
-                residuals=(*residuals_of(to.rules_at(holdings), rule, entry.at), *_locked(event)),
+                residuals=(*residuals_of(to.rules_at(holdings), rule, entry.at), *lock_of(event)),
                 archive_due_at=None,
                 kept_until=lock_end(event.kept_until),
                 size_bytes=sum(one.segment.size_bytes for one in objects),
@@ -303,7 +308,7 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
     again = tuple(key for key in event.keys if key in held.residuals)
     if again:
         to.datasets[event.dataset].deletions.append(
-            _unnamed(to, holdings, signed, again, operation="residual", dataset=event.dataset, locked=_locked(event))
+            _unnamed(to, holdings, signed, again, operation="residual", dataset=event.dataset, locked=lock_of(event))
         )
 
 
@@ -350,17 +355,6 @@ def rewrites_of(sums: Sums) -> tuple[Rewrite, ...]:
         known = [end for end in ends if end is not None]
         found.append(replace(one, removed_at=max(known)) if known and len(known) == len(ends) else one)
     return tuple(found)
-
-
-def _locked(event: Expired) -> tuple[Residual, ...]:
-    if event.kept_until is None:
-        return ()
-    return (Residual(copy=Copy.LOCK(), until=lock_end(event.kept_until)),)
-
-
-def lock_end(until: datetime | None) -> datetime | None:
-    """A lock without an end is written down as the end of the calendar."""
-    return None if until == DATED_MAX else until
 
 
 def _swept(to: Collector, holdings: Holdings, signed: SignedEntry, event: Swept) -> None:
@@ -494,7 +488,7 @@ def _files_deleted(to: Collector, holdings: Holdings, signed: SignedEntry, event
     intent = held.chunks.open_deletions.get(event.intent_seq)
     done = 0 if event.list is None else event.list.chunks
     named = event.list or (intent.list if intent else None)
-    first, last = (None, None) if named is None else (_of_ms(named.from_ms), _of_ms(named.through_ms))
+    first, last = (None, None) if named is None else (of_ms(named.from_ms), of_ms(named.through_ms))
     period = None if rule is None or rule.source_retention_s is None else timedelta(seconds=rule.source_retention_s)
     at = signed.entry.at
     sums.chunks.update(
@@ -506,12 +500,12 @@ def _files_deleted(to: Collector, holdings: Holdings, signed: SignedEntry, event
             dataset=event.dataset,
             slot="",
             reason="regular",
-            place=_source_place(rule),
+            place=source_place(rule),
             rule=rule,
             due_from=None if first is None or period is None else later(first, period),
             due_until=None if last is None or period is None else later(last, period),
-            oldest=_text_of(first),
-            newest=_text_of(last),
+            oldest=text_of(first),
+            newest=text_of(last),
             rows_planned=None,
             rows_done=0,
             rows_difference=0,
@@ -570,18 +564,6 @@ def _archive_due_within(
     return max(known) if known and len(known) == len(ends) else None
 
 
-def _of_ms(milliseconds: int) -> datetime | None:
-    """Of a bound in a chunk's name; None where the calendar has none."""
-    try:
-        return EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return None
-
-
-def _text_of(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _quarantined(to: Collector, _: Holdings, __: SignedEntry, event: ChunkQuarantined) -> None:
     to.datasets[event.dataset].chunks["quarantined_in_period"] += 1
 
@@ -613,70 +595,3 @@ _TAKE: Mapping[type[object], Callable[[Collector, Holdings, SignedEntry, Any], N
     AnchorAdopted: _adopted,
 }
 """What a report tells of each kind of event; the rest shows in the holdings at the period's end."""
-
-
-# ── Parts ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def oldest_of(segments: Iterable[Segment]) -> str | None:
-    """RFC 3339 text of the earliest time in any of them; None when none has one."""
-    return min((one.oldest for one in segments if one.oldest), key=_order, default=None)
-
-
-def newest_of(segments: Iterable[Segment]) -> str | None:
-    """RFC 3339 text of the latest time in any of them; None when none has one."""
-    return max((one.newest for one in segments if one.newest), key=_order, default=None)
-
-
-def _order(text: str) -> str:
-    # Of two texts of one second, the one with a fraction is the later one.
-    return text.removesuffix("Z")
-
-
-def rows_on_hold(kept: Sequence[RowsKept]) -> int:
-    """Of rows that stayed, those that a hold keeps."""
-    return sum(one.rows for one in kept if is_hold(one.reason))
-
-
-def later(start: datetime, period: timedelta) -> datetime | None:
-    """The instant a period later; None where the calendar ends before."""
-    try:
-        return start + period
-    except OverflowError:
-        return None
-
-
-def _source_place(rule: DatasetRules | None) -> str:
-    return "" if rule is None else f"{rule.source}: {rule.place}"
-
-
-def residuals_of(rules: RulesStated | None, rule: DatasetRules | None, deleted_at: datetime) -> tuple[Residual, ...]:
-    """Configured copies with the last day on which each can still hold what was deleted.
-
-    Args:
-        rule: Of the dataset: logs were never in the database, and are in none of its backups.
-    """
-    found = []
-    for one in rules.residuals if rules else ():
-        if rule is not None and rule.source == "loki" and one.copy.code in OF_DATABASE:
-            continue
-        found.append(Residual(copy=one.copy, until=later(deleted_at, timedelta(seconds=one.period_s))))
-    return tuple(found)
-
-
-def nominal(rule: DatasetRules) -> Dataset:
-    """As much of a dataset as decisions about time need."""
-    return Dataset(
-        name=rule.dataset,
-        source=rule.source,
-        source_retention=None if rule.source_retention_s is None else timedelta(seconds=rule.source_retention_s),
-        archive_retention=None if rule.archive_retention_s is None else timedelta(seconds=rule.archive_retention_s),
-    )
-
-
-def archive_due(rule: DatasetRules, slot: SlotHoldings) -> datetime | None:
-    """When the archive must let go of a slot; None: no period, or beyond the calendar."""
-    try:
-        return archive_due_at(nominal(rule), slot)
-    except OverflowError:
-        return None

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from archiver.model import OF_DATABASE, DatasetRules, ResidualRule, RulesStated
-from archiver.reports.compose import archive_rule, configured, source_rule, treatments
+from archiver.reports.compose_dataset import archive_rule, configured, source_rule, treatments
 from archiver.reports.document import Block, Cell, Document, Facts, Paragraph, Section, cells
 from archiver.reports.html import html
 from archiver.reports.pdf import pdf

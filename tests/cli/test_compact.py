@@ -20,7 +20,7 @@ def test_late_parts_are_merged_and_nothing_else_changes(database: Database, tmp_
         program.run("export").succeeded()
     waiting = program.run("compact", "--dry-run", "--json").succeeded()
     assert (
-        waiting.lines[0]["reason"]
+        waiting.lines[0]["reason"]["text"]
         == "too few of its small parts are verified, have the same columns, and follow one another"
     )
     program.run("verify").succeeded()

@@ -125,7 +125,7 @@ def test_rotated_chunks_go_when_each_line_is_proven_and_nothing_else_does(progra
     assert "4 chunks of 4" in plan.out
     assert files(chunks) == before
     done = ours.run("purge", "loki", "--execute", "--json").succeeded().lines[-1]
-    assert (done["chunks"], done["kept"], done["exit"]) == (4, {}, 0)
+    assert (done["chunks"], done["kept"], done["exit"]) == (4, [], 0)
     assert files(chunks) == index
     assert query(program.store) == stated("v13-zstd", "truth", "surplus"), "the archive has every line"
     assert ours.run("purge", "loki", "--execute").succeeded().out == ""

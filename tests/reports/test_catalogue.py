@@ -7,7 +7,8 @@ from typing import get_args, get_type_hints
 import archiver.reports
 from archiver.model import Reason, StepOutcome, Verdict
 from archiver.reports.catalogue import CATALOGUE
-from archiver.reports.compose import FIELD_LABELS, FIGURES
+from archiver.reports.compose import FIGURES
+from archiver.reports.compose_dataset import FIELD_LABELS
 from archiver.reports.model import ChunkFiles, Deletion, Level
 from archiver.reports.summary import LABEL_WIDTH
 from archiver.reports.vvt import KNOWN_MEASURES
@@ -15,7 +16,7 @@ from archiver.reports.words import Words
 from tests.support.november import november
 
 SOURCES = {path.name: path.read_text() for path in Path(archiver.reports.__file__).parent.glob("*.py")}
-CODE = "".join(text for name, text in sorted(SOURCES.items()) if name != "catalogue.py")
+CODE = "".join(text for name, text in sorted(SOURCES.items()) if not name.startswith("catalogue"))
 REMARKS = set(re.findall(r'_remark\(\s*"([a-z_]+)"', SOURCES["assess.py"])) | {
     *(f"overdue_{place}" for place in ("source", "archive")),
     *(f"stack_{verdict}" for verdict in Verdict if verdict is not Verdict.OK),

@@ -136,3 +136,8 @@ def with_yaml(answers: dict[str, Answer], text: str) -> dict[str, Answer]:
 
 def with_version(answers: dict[str, Answer], version: str) -> dict[str, Answer]:
     return {**answers, "/api/v1/status/buildinfo": (200, {"status": "success", "data": {"version": version}})}
+
+
+def texts(statements: list[dict[str, Any]]) -> str:
+    """The English of statements as JSON has them."""
+    return "; ".join(one["text"] for one in statements)

@@ -15,7 +15,7 @@ from archiver.neighbours.postgres.watch import PostgresWatch
 from archiver.stack.supabase import judge
 from archiver.stack.targets import SupabaseFacts, TableFacts
 from archiver.words import english_list
-from tests.stack.answers import NOW, of, verdicts, well_formed
+from tests.stack.answers import NOW, of, texts, verdicts, well_formed
 from tests.support.postgres import PASSWORD
 from tests.support.program import new_program
 
@@ -247,7 +247,7 @@ def test_the_project_of_the_settings(tmp_path: Path, database: Database) -> None
     found = {(one["check"], one["subject"].rpartition(" ")[2]): one for one in done.lines[:-1]}
     assert found[("supabase.jobs", "public.app_audit_log")]["verdict"] == "breach"
     assert found[("supabase.oldest_row", "public.app_audit_log")]["verdict"] == "breach"
-    assert "oldest row 40 d old" in found[("supabase.oldest_row", "public.app_audit_log")]["observed"]
+    assert "oldest row 40 d old" in texts(found[("supabase.oldest_row", "public.app_audit_log")]["observed"])
     assert found[("supabase.oldest_row", "public.log_workflow_events")]["verdict"] == "cannot_tell"
     backups = next(one for one in done.lines if one.get("check") == "supabase.backups")
     assert backups["verdict"] == "cannot_tell"

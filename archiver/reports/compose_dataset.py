@@ -1,0 +1,577 @@
+"""The sections of one dataset: its rule, its figures, what was deleted and proven. No markup."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from archiver.model import Copy, DatasetRules
+from archiver.reports import charts
+from archiver.reports.assess import rows_overdue
+from archiver.reports.document import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Facts,
+    Paragraph,
+    Section,
+    Table,
+    Tone,
+    cells,
+    shortened,
+)
+from archiver.reports.model import (
+    ChunkFacts,
+    DatasetFacts,
+    Deletion,
+    Held,
+    Observation,
+    Report,
+    Rewrite,
+    SchemaChange,
+)
+from archiver.reports.period import instant_of
+from archiver.reports.words import Words
+
+FIELD_LABELS = {
+    "source_retention_s": "label.rule_source",
+    "archive_retention_s": "label.rule_archive",
+    "purpose": "label.purpose",
+    "legal_basis": "label.legal_basis",
+    "deletion_class": "label.deletion_class",
+    "policies": "label.policies",
+    "line_policies": "label.policies",
+    "subject_columns": "label.subject_columns",
+    "place": "label.place",
+    "controller": "label.controller",
+    "processor": "label.processor",
+    "officer": "label.officer",
+    "record": "label.record",
+    "residuals": "section.residuals",
+    "rules": "section.rule",
+    "stack": "label.stack",
+    "nights": "label.nights",
+    "rows_done": "label.rows_of_chunks",
+}
+"""Names of fields that have a label of their own."""
+
+LOKI_DELAY_CHECK = "loki.oldest_line"
+Rows = list[tuple[tuple[Cell, ...], ...]]
+
+
+def field_label(name: str, words: Words) -> str:
+    """A field's own label; its name where it has none."""
+    return words.t(FIELD_LABELS[name]) if name in FIELD_LABELS else name
+
+
+def configured(text: str, words: Words) -> tuple[Cell, ...]:
+    """A statement of the configuration, or that it is missing."""
+    return (Cell(text),) if text else (Cell(words.t("gap.not_configured"), "warn"),)
+
+
+def dataset_sections(report: Report, of: DatasetFacts, words: Words) -> Iterator[Section]:
+    """All sections of one dataset, the first one with its rule."""
+    name = of.name
+    rule = rule_facts(of.rule, words, deletes_files=_deletes_files(of))
+    yield Section(f"dataset-{name}", words.t("section.dataset", name=name), (rule,))
+    yield Section(f"figures-{name}", words.t("section.figures"), _figures(report, of, words), 2)
+    yield Section(f"observed-{name}", words.t("section.observed"), _observed(of, words), 2)
+    yield Section(f"deletions-{name}", words.t("section.deletions"), _deletions(of, words), 2)
+    proofs = _proofs(of, words)
+    if proofs:
+        yield Section(f"proofs-{name}", words.t("section.proofs"), proofs, 2)
+    yield Section(f"residuals-{name}", words.t("section.residuals"), (_residuals(report, of, words),), 2)
+    if of.schema_changes:
+        yield Section(f"schema-{name}", words.t("section.schema"), (_schema(of.schema_changes, words),), 2)
+    if of.chunks is not None:
+        yield Section(f"chunks-{name}", words.t("section.chunks"), _chunks(of.chunks, words), 2)
+    if of.rewrites or of.parts_removed or of.parts_waiting:
+        yield Section(f"rewrites-{name}", words.t("section.rewrites"), _rewrites(of, words), 2)
+    if _deletes_files(of):
+        yield Section(f"files-{name}", words.t("section.files"), _files(of, words), 2)
+
+
+def _deletes_files(of: DatasetFacts) -> bool:
+    """Whether archiver, and not Loki's compactor, deleted chunks in the period."""
+    return any(one.chunks is not None for one in of.deletions)
+
+
+def rule_facts(rule: DatasetRules | None, words: Words, *, deletes_files: bool = False) -> Block:
+    """The rule of one dataset."""
+    if rule is None:
+        return Paragraph(words.t("gap.not_configured"), "warn")
+    items = (
+        ("label.place", cells(f"{rule.source}: {rule.place}", tone="code")),
+        ("label.rule_source", cells(source_rule(rule, words, deletes_files=deletes_files))),
+        ("label.rule_archive", archive_rule(rule, words)),
+        ("label.purpose", configured(rule.purpose, words)),
+        ("label.legal_basis", configured(rule.legal_basis, words)),
+        ("label.deletion_class", configured(rule.deletion_class, words)),
+        ("label.subject_columns", cells(", ".join(rule.subject_columns) or words.t("none"))),
+        ("label.policies", cells("; ".join(treatments(rule, words)) or words.t("none"))),
+    )
+    return Facts(tuple((words.t(label), value) for label, value in items))
+
+
+def treatments(rule: DatasetRules, words: Words) -> list[str]:
+    """What is done to columns and lines before they are written."""
+    pairs = [(one.column, str(one.action)) for one in rule.policies]
+    pairs += [(name, action) for name, _, action in (one.partition("=") for one in rule.line_policies)]
+    return [f"{name}: {words.action(action)}" for name, action in pairs]
+
+
+def source_rule(rule: DatasetRules, words: Words, *, deletes_files: bool = False) -> str:
+    """Start and period in the source."""
+    if rule.source_retention_s is None:
+        return words.t("unlimited")
+    period = words.duration(rule.source_retention_s)
+    if rule.source == "loki":
+        return words.t("rule.source.files" if deletes_files else "rule.source.loki", period=period)
+    return words.t("rule.source", column=rule.time_column, period=period)
+
+
+def archive_rule(rule: DatasetRules, words: Words) -> tuple[Cell, ...]:
+    """Start and period in the archive, or that none was chosen."""
+    if rule.archive_retention_s is None:
+        return (Cell(words.t("gap.not_configured"), "warn"),)
+    return cells(words.t("rule.archive", period=words.duration(rule.archive_retention_s)))
+
+
+def _figures(report: Report, of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    archived, held = of.archived, of.held
+    odd = [
+        words.t(key, rows=count)
+        for key, count in (
+            ("odd.changed", archived.rows_changed),
+            ("odd.late", archived.rows_late),
+            ("odd.missing", archived.rows_missing),
+            ("odd.duplicate", archived.rows_duplicate_key),
+        )
+        if count
+    ]
+    items = [
+        ("label.archived", _amount(archived.rows, archived.windows, archived.objects, archived.size_bytes, words)
+         + _span(archived.oldest, archived.newest, words)),
+        ("label.relocated", cells(
+            words.t("rows", rows=of.rows_relocated),
+            words.t("chunks.moved", chunks=of.chunks.files_deleted) if of.chunks and of.chunks.files_deleted else "",
+        )),
+        ("label.deleted", cells(
+            words.t("deleted", rows=of.rows_deleted, objects=of.objects_deleted, versions=of.versions_deleted)
+        )),
+        ("label.left", tuple(Cell(words.kept((one,))) for one in of.left) or cells(words.t("none"))),
+        ("label.held", _amount(held.rows, held.windows, held.objects, held.size_bytes, words)
+         + _span(held.oldest, held.newest, words)),
+        ("label.verified", _verified(held, words)),
+        ("label.next_due", cells(words.instant(held.next_due_at) if held.next_due_at else words.t("none"))),
+    ]  # fmt: skip
+    if odd:
+        items.append(("label.odd", cells(*odd)))
+    blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
+    if of.days:
+        made, by_month = charts.steps(of.days, report.facts.period, words)
+        peak = max(made, key=lambda one: one.counts[0])
+        alt = words.t(
+            "chart.days.alt",
+            archived=sum(one.counts[0] for one in made),
+            relocated=sum(one.counts[1] for one in made),
+            deleted=sum(one.counts[2] for one in made),
+            peak=peak.label,
+        )
+        title = words.t("chart.months" if by_month else "chart.days")
+        blocks.append(Chart(title, charts.bars(made, alt, words), alt))
+    if of.ages:
+        last = {one.place: one for one in of.ages}
+        alt = words.t(
+            "chart.ages.alt",
+            places=" ".join(
+                words.t(
+                    "chart.ages.place",
+                    place=words.t(f"place.{place}"),
+                    age=words.duration(one.age_s),
+                    limit=words.duration(one.limit_s),
+                )
+                for place, one in last.items()
+            ),
+        )
+        blocks.append(Chart(words.t("chart.ages"), charts.ages(of.ages, report.facts.period, alt, words), alt))
+    return tuple(blocks)
+
+
+def _verified(held: Held, words: Words) -> tuple[Cell, ...]:
+    if held.verified_since is not None:
+        return cells(words.instant(held.verified_since))
+    if not held.objects:
+        return cells(words.t("none"))
+    return cells(words.t("unverified", objects=held.objects_unverified), tone="warn")
+
+
+def _amount(rows: int, windows: int, objects: int, size_bytes: int, words: Words) -> tuple[Cell, ...]:
+    return cells(words.t("archived", rows=rows, windows=windows, objects=objects, size=words.size(size_bytes)))
+
+
+def _span(oldest: str | None, newest: str | None, words: Words) -> tuple[Cell, ...]:
+    if oldest is None or newest is None:
+        return ()
+    bounds = words.t("archived.bounds", oldest=words.text_instant(oldest), newest=words.text_instant(newest))
+    return (Cell(bounds, "muted"),)
+
+
+def _observed(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    if not of.observations:
+        return (Paragraph(words.t("section.observed.none"), "warn"),)
+    table = Table(
+        "",
+        (
+            Column(words.t("column.place")),
+            Column(words.t("column.at"), 2),
+            Column(words.t("column.rows"), right=True),
+            Column(words.t("column.limit"), right=True),
+            Column(words.t("column.oldest"), 2),
+            Column(words.t("column.age"), right=True),
+            Column(words.t("column.overdue"), right=True),
+            Column(words.t("column.reasons"), 2),
+        ),
+        tuple(_one_observation(one, words) for one in of.observations),
+    )
+    return Paragraph(words.t("text.observed"), "muted"), table
+
+
+def _one_observation(seen: Observation, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    overdue_tone: Tone = "bad" if rows_overdue(seen) else "warn" if seen.rows_overdue else "good"
+    return (
+        cells(words.t(f"place.{seen.place}")),
+        cells(words.instant(seen.at)),
+        (Cell(words.t("unseen"), "warn"),) if seen.rows is None else cells(words.number(seen.rows)),
+        cells(words.duration(seen.limit_s)),
+        cells(words.text_instant(seen.oldest)),
+        cells(words.t("none") if seen.age_s is None else words.duration(seen.age_s)),
+        cells(words.number(seen.rows_overdue), tone=overdue_tone),
+        cells(words.kept(seen.reasons) or words.t("none")),
+    )
+
+
+def _deletions(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    if not of.deletions:
+        return (Paragraph(words.t("section.deletions.none")),)
+    shown, hidden = shortened([_one_deletion(one, words) for one in of.deletions])
+    methods = dict.fromkeys(words.t(f"method.{one.method}") for one in of.deletions)
+    tools = dict.fromkeys(one.tool for one in of.deletions)
+    return (
+        Table(
+            "",
+            (
+                Column(words.t("column.operation"), 5),
+                Column(words.t("column.slot"), 5),
+                Column(words.t("column.due"), 5),
+                Column(words.t("column.deleted_at"), 5),
+                Column(words.t("column.planned"), 4, right=True),
+                Column(words.t("column.done"), 4, right=True),
+                Column(words.t("column.difference"), 7),
+                Column(words.t("column.left"), 4, right=True),
+                Column(words.t("column.entry"), 3, right=True),
+            ),
+            shown,
+            words.t("more", rows=hidden) if hidden else "",
+        ),
+        Paragraph(words.t("text.deletions", tool=", ".join(tools), methods="; ".join(methods)), "muted"),
+    )
+
+
+def _one_deletion(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    due = [] if one.due_from is None else [words.day(one.due_from.date())]
+    if one.due_until is not None and one.due_until != one.due_from:
+        due.append(words.day(one.due_until.date()))
+    window = cells(words.slot(one.slot) or words.t("none"), tone="code")
+    if one.chunks is not None:
+        bounds = (instant_of(text) for text in (one.oldest, one.newest))
+        days = dict.fromkeys(words.day(bound.date()) for bound in bounds if bound is not None)
+        window = cells(*days, tone="code") or window
+    return (
+        cells(words.t(f"operation.{one.operation}")),
+        window,
+        cells(*due) or cells(words.t("none")),
+        cells(words.moment(one.deleted_at)),
+        *_counts(one, words),
+        cells(str(one.entry_seq)),
+    )
+
+
+def _counts(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    """Planned, done, difference with its reason, left."""
+    files = one.chunks
+    if files is not None:
+        kept = words.t(f"kept.{files.why_kept}", chunks=files.kept) if files.why_kept else words.t("none")
+        return (
+            cells(words.t("chunks.count", chunks=files.planned)),
+            cells(words.t("chunks.count", chunks=files.done)),
+            cells(kept),
+            cells(words.t("chunks.count", chunks=files.kept)),
+        )
+    difference = words.kept(one.differences)
+    if one.rows_difference and not difference:
+        difference = words.number(one.rows_difference)
+    return (
+        cells(words.t("none") if one.rows_planned is None else words.number(one.rows_planned)),
+        cells(words.number(one.rows_done)),
+        cells(difference or words.t("none")),
+        cells(_left(one, words)),
+    )
+
+
+def _left(one: Deletion, words: Words) -> str:
+    if one.rows_left is not None:
+        return words.number(one.rows_left)
+    if any(copy.copy.code == Copy.LOCK for copy in one.residuals):
+        return words.t("left.locked", until="…" if one.kept_until is None else one.kept_until.date())
+    return words.t("none")
+
+
+def _proofs(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    unique = {proof.key: proof for one in of.deletions if one.chunks is None for proof in one.proofs}
+    if not unique:
+        return ()
+    rows: Rows = []
+    for proof in unique.values():
+        checked = words.moment(proof.verified_at) if proof.verified_at else words.t("never")
+        rows.append(
+            (
+                cells(proof.key, proof.sha256, tone="code"),
+                cells(words.number(proof.rows)),
+                cells(words.size(proof.size_bytes)),
+                cells(checked, words.t("deep") if proof.is_deep else ""),
+            )
+        )
+    shown, hidden = shortened(rows)
+    return (
+        Paragraph(words.t("text.proofs"), "muted"),
+        Table(
+            "",
+            (
+                Column(words.t("column.object"), 8),
+                Column(words.t("column.rows"), right=True),
+                Column(words.t("column.size"), right=True),
+                Column(words.t("column.verified"), 2),
+            ),
+            shown,
+            words.t("more", rows=hidden) if hidden else "",
+        ),
+    )
+
+
+def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
+    rows: Rows = []
+    ends = [
+        one.archive_due_at
+        for one in of.deletions
+        if one.operation == "relocation" and (one.chunks is None or one.chunks.done)
+    ]
+    if ends:
+        known = [end for end in ends if end is not None]
+        is_chosen = len(known) == len(ends)
+        until = cells(words.instant(max(known))) if is_chosen else (Cell(words.t("gap.not_configured"), "warn"),)
+        rows.append((cells(words.t("residual.archive")), until))
+    rows += [(cells(words.statement(one.copy)), cells(_end(one.until, words))) for one in of.residuals]
+    if of.objects_locked:
+        rows.append((cells(words.statement(Copy.LOCK())), cells(_end(of.locked_until, words))))
+    if of.rule is not None and of.rule.source == "loki" and not _deletes_files(of):
+        findings = report.facts.stack.findings if report.facts.stack else ()
+        delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), ())
+        told = cells(words.t("residual.loki.delay", delay=delay)) if delay else (
+            Cell(words.t("gap.not_recorded"), "warn"),
+        )  # fmt: skip
+        rows.append((cells(words.t("residual.loki")), told))
+    if report.facts.rules is not None and not report.facts.rules.residuals:
+        rows.append((cells(field_label("residuals", words)), (Cell(words.t("gap.not_configured"), "warn"),)))
+    if not rows:
+        return Paragraph(words.t("text.residuals.nowhere" if of.deletions else "text.residuals.none"))
+    columns = (Column(words.t("column.copy"), 3), Column(words.t("column.until"), 2))
+    return Table(words.t("text.residuals"), columns, tuple(rows))
+
+
+def _end(until: datetime | None, words: Words) -> str:
+    return words.t("residual.unknown") if until is None else words.instant(until)
+
+
+def _schema(found: Sequence[SchemaChange], words: Words) -> Block:
+    rows: Rows = []
+    for one in found:
+        changed = [
+            words.t(key, names=", ".join(f"{column.name} ({column.source_type})" for column in columns))
+            for key, columns in (
+                ("schema.added", one.added),
+                ("schema.dropped", one.dropped),
+                ("schema.retyped", one.retyped),
+            )
+            if columns
+        ]
+        if one.is_accepted:
+            changed.append(words.t("schema.accepted"))
+        rows.append(
+            (
+                cells(str(one.version)),
+                cells(words.instant(one.at)),
+                cells(words.number(one.columns)),
+                cells(*(changed or [words.t("schema.first")])),
+            )
+        )
+    return Table(
+        "",
+        (
+            Column(words.t("column.version"), right=True),
+            Column(words.t("column.since"), 2),
+            Column(words.t("column.columns"), right=True),
+            Column(words.t("column.schema_change"), 5),
+        ),
+        tuple(rows),
+    )
+
+
+def _rewrites(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    items = [
+        (
+            words.t("label.parts_removed"),
+            cells(
+                words.t(
+                    "parts",
+                    objects=of.parts_removed,
+                    size=words.size(of.parts_removed_bytes),
+                    versions=of.parts_versions_deleted,
+                )
+            ),
+        )
+    ]
+    if of.parts_waiting:
+        waiting = cells(words.t("parts.count", objects=of.parts_waiting), tone="warn")
+        items.append((words.t("label.parts_waiting"), waiting))
+    blocks: list[Block] = [Paragraph(words.t("text.rewrites"), "muted"), Facts(tuple(items))]
+    if of.rewrites:
+        shown, hidden = shortened([_rewrite(one, words) for one in of.rewrites])
+        columns = (
+            Column(words.t("column.rewritten_at"), 3),
+            Column(words.t("column.slot"), 3),
+            Column(words.t("column.rows"), 2, right=True),
+            Column(words.t("column.objects_before"), 2, right=True),
+            Column(words.t("column.objects_after"), 8),
+            Column(words.t("column.parts_removed_at"), 3),
+            Column(words.t("column.entry"), 2, right=True),
+        )
+        blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
+    return tuple(blocks)
+
+
+def _rewrite(one: Rewrite, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    return (
+        cells(words.moment(one.at)),
+        cells(words.slot(one.slot), tone="code"),
+        cells(words.number(one.rows)),
+        cells(words.number(len(one.replaced)), words.size(sum(proof.size_bytes for proof in one.replaced))),
+        (
+            *(Cell(text, "code") for proof in one.segments for text in (proof.key, proof.sha256)),
+            Cell(words.size(sum(proof.size_bytes for proof in one.segments))),
+        ),
+        cells(words.moment(one.removed_at)) if one.removed_at else (Cell(words.t("parts.not_yet"), "warn"),),
+        cells(str(one.entry_seq)),
+    )
+
+
+def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
+    archived = words.t(
+        "chunks",
+        chunks=chunks.chunks_archived,
+        size=words.size(chunks.size_bytes),
+        entries=chunks.entries,
+        rows=chunks.rows,
+        duplicate=chunks.rows_duplicate,
+        deleted=chunks.rows_deleted,
+    )
+    nothing = cells(words.t("none"))
+    items = (
+        ("label.chunks", cells(archived)),
+        (
+            "label.waiting",
+            cells(*(f"{words.number(one.chunks)}: {words.statement(one.reason)}" for one in chunks.waiting)) or nothing,
+        ),
+        (
+            "label.lost",
+            tuple(
+                cell
+                for one in chunks.losses
+                for cell in (Cell(words.t("lost", chunks=one.chunks, at=one.at), "bad"), Cell(one.list_key, "code"))
+            )
+            or nothing,
+        ),
+        (
+            "label.scrubbed",
+            cells(
+                *(
+                    words.t("scrubbed", pattern=one.pattern, lines=one.lines, action=words.action(one.action))
+                    for one in chunks.scrubbed
+                )
+            )
+            or nothing,
+        ),
+        ("label.quarantine", cells(words.number(len(chunks.quarantined)))),
+    )
+    blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
+    if chunks.quarantined:
+        rows: Rows = [
+            (cells(one.chunk, one.sha256, tone="code"), cells(words.statement(one.reason)))
+            for one in chunks.quarantined
+        ]
+        shown, hidden = shortened(rows)
+        columns = (Column(words.t("column.chunk"), 3), Column(words.t("column.reason"), 3))
+        blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
+    return tuple(blocks)
+
+
+def _files(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    rows: Rows = []
+    for one in of.deletions:
+        if one.chunks is None:
+            continue
+        proven_at = one.chunks.proven_at
+        rows.append(
+            (
+                cells(words.moment(one.deleted_at)),
+                cells(words.number(one.chunks.done)),
+                cells(words.size(one.size_bytes)),
+                tuple(Cell(text, "code") for proof in one.proofs for text in (proof.key, proof.sha256))
+                or cells(words.t("none")),
+                cells(words.moment(proven_at)) if proven_at else (Cell(words.t("gap.not_recorded"), "warn"),),
+                cells(words.t("files.later" if one.method == "chunks_reconciled" else "files.same_run")),
+                cells(str(one.entry_seq)),
+            )
+        )
+    facts = of.chunks
+    assert facts is not None
+    total = words.t(
+        "files.total",
+        chunks=facts.files_deleted,
+        size=words.size(facts.files_deleted_bytes),
+        operations=len(rows),
+        later=facts.files_reconciled,
+    )
+    shown, hidden = shortened(rows)
+    return (
+        Paragraph(words.t("text.files"), "muted"),
+        Facts(
+            (
+                (words.t("label.files"), cells(total)),
+                (words.t("label.files_open"), cells(words.t("chunks.count", chunks=facts.files_announced))),
+            )
+        ),
+        Table(
+            "",
+            (
+                Column(words.t("column.deleted_at"), 3),
+                Column(words.t("column.chunks"), 2, right=True),
+                Column(words.t("column.size"), 2, right=True),
+                Column(words.t("column.list"), 7),
+                Column(words.t("column.proven"), 3),
+                Column(words.t("column.accounted"), 3),
+                Column(words.t("column.entry"), 2, right=True),
+            ),
+            shown,
+            words.t("more", rows=hidden) if hidden else "",
+        ),
+    )
