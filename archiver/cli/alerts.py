@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from archiver.cli.common import JsonOption, context
-from archiver.config.times import parse_duration
 from archiver.errors import ConfigError
+from archiver.section import parse_duration
 
 EXTRA = ("mcp", "uvicorn", "apprise")
 ACK_HOURS_MAX = 72

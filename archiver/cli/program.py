@@ -17,6 +17,19 @@ from typer.core import TyperCommand, TyperGroup
 from archiver import __version__
 
 Entry = tuple[str, str] | tuple[str, Mapping[str, "Entry"]]
+ALERTS: Mapping[str, Entry] = {
+    "serve": ("alerts:serve", "Take in alerts and answer questions about them."),
+    "list": ("alerts:show", "What fires, from the service's database."),
+    "ack": ("alerts:ack", "Take a firing alert on: nobody is called for it until then."),
+    "token": (
+        "Who may ask, write or post.",
+        {
+            "add": ("alerts:token_add", "Make a token and print it, once: the last line."),
+            "list": ("alerts:token_list", "Names and scopes; the tokens themselves are nowhere."),
+            "remove": ("alerts:token_remove", "Forget a token: it counts no longer, from the next request on."),
+        },
+    ),
+}
 COMMANDS: Mapping[str, Entry] = {
     "init": ("init:init", "Begin an archive: private key, store, anchor, configuration file."),
     "export": ("export:export", "Archive every finished window that is new or has changed."),
@@ -56,22 +69,7 @@ COMMANDS: Mapping[str, Entry] = {
             "validate": ("config:validate", "Check every setting, touching nothing."),
         },
     ),
-    "alerts": (
-        "The alert service: an inbox for Alertmanager.",
-        {
-            "serve": ("alerts:serve", "Take in alerts and answer questions about them."),
-            "list": ("alerts:show", "What fires, from the service's database."),
-            "ack": ("alerts:ack", "Take a firing alert on: nobody is called for it until then."),
-            "token": (
-                "Who may ask, write or post.",
-                {
-                    "add": ("alerts:token_add", "Make a token and print it, once: the last line."),
-                    "list": ("alerts:token_list", "Names and scopes; the tokens themselves are nowhere."),
-                    "remove": ("alerts:token_remove", "Forget a token: it counts no longer, from the next request on."),
-                },
-            ),
-        },
-    ),
+    "alerts": ("The alert service: an inbox for Alertmanager.", ALERTS),
     "demo": ("demo:demo", "Archive 45 days of invented rows from an embedded Postgres."),
 }
 """By name, in the order in which a person meets them: first what a night does, then what one looks at.
