@@ -454,6 +454,8 @@ def no_utf8(batch: pa.RecordBatch) -> tuple[str, ...]:
     """Columns with a text that is no UTF-8, which Arrow itself takes on trust."""
     found = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
+        if pa.types.is_primitive(field.type):
+            continue  # no text in it; and 24:00, which Postgres knows, is no time to Arrow's own check
         try:
             column.validate(full=True)
         except pa.ArrowInvalid:

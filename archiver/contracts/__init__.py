@@ -18,6 +18,7 @@ from archiver.contracts.sources import (
     PurgeTransaction,
     RelationFacts,
     ServerFacts,
+    SideEffect,
     Snapshot,
     Source,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "RelationFacts",
     "Removal",
     "ServerFacts",
+    "SideEffect",
     "Snapshot",
     "Source",
     "StoreFacts",

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from archiver.model import Dataset, SourceState, TableSchema, Window
+from archiver.model import Dataset, RowsChanged, SourceState, TableSchema, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +36,35 @@ class Partitions:
 
     droppable: tuple[Partition, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideEffect:
+    """What deleting rows of a relation does besides, as far as the source's catalogue tells.
+
+    Attributes:
+        kind: What the source calls it; ``restrict`` keeps rows from being deleted.
+        name: Of the constraint, the trigger, the rule, the publication; of columns, which.
+        relation: What it changes, or stands on: ``schema.relation``.
+        rows: How many rows of it refer to rows that are due; None: nobody can count them beforehand.
+    """
+
+    kind: Literal[
+        "cascade",
+        "set_null",
+        "set_default",
+        "restrict",
+        "trigger",
+        "rule",
+        "instead_rule",
+        "child_columns",
+        "hidden_columns",
+        "no_replica_identity",
+        "foreign",
+    ]
+    name: str
+    relation: str
+    rows: int | None = None
 
 
 class Snapshot(Protocol):
@@ -110,6 +139,10 @@ class Snapshot(Protocol):
         """Whether an index begins with the time column, so that a purge need not read the whole table."""
         ...
 
+    def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:
+        """What deleting the rows with a time before ``border`` would do besides deleting them."""
+        ...
+
     def partitions(self, dataset: Dataset) -> Partitions:
         """The relation's partitions by its time column; none where the source cannot drop one whole."""
         ...
@@ -153,10 +186,15 @@ class PurgeTransaction(Snapshot, Protocol):
         """
         ...
 
-    def commit(self) -> None:
-        """Make the deletions durable.
+    def commit(self) -> tuple[RowsChanged, ...]:
+        """Make the deletions durable, if nothing but the rows that were to be deleted has changed.
+
+        Returns:
+            What else was changed, of relations that ``Dataset.purge_may_change`` names.
 
         Raises:
+            Refused: Something else would have been changed, by a constraint, a trigger or a rule; it is named, and
+                everything was rolled back.
             TransientError: Nothing was deleted.
             OutcomeUnknown: No answer came. The rows may or may not be gone.
         """

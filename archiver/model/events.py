@@ -11,6 +11,7 @@ from archiver.model.values import (
     Column,
     ColumnPolicy,
     DatasetRules,
+    RowsChanged,
     Segment,
     Slot,
     SourceState,
@@ -159,6 +160,8 @@ class Purged:
         state: The slot as the deleting transaction left it.
         reconciled: Found out afterwards: the run that deleted them died before it could say so.
         snapshot_at: The database's clock in the last deleting transaction.
+        changed: Rows of other relations that went or were rewritten along with them, unarchived, because the settings
+            say that those relations are not to be archived.
     """
 
     kind: Literal["purged"] = "purged"
@@ -170,6 +173,7 @@ class Purged:
     state: SourceState
     reconciled: bool = False
     snapshot_at: datetime
+    changed: tuple[RowsChanged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,6 +122,8 @@ class Dataset:
         source_retention: How long rows may stay in their source. None: they are never purged.
         archive_retention: How long the archive may hold them. None: not chosen yet; nothing expires.
         deletion_class: Of the deletion concept, for the deletion record (DIN 66398).
+        purge_may_change: Relations that are not to be archived and that a purge of this one may change, as
+            ``schema.relation``: what cascades, what triggers write, what a view hides.
     """
 
     name: str
@@ -138,6 +140,33 @@ class Dataset:
     purpose: str = ""
     legal_basis: str = ""
     deletion_class: str = ""
+    purge_may_change: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsChanged:
+    """What became of another relation when rows of one were deleted: by a constraint, a trigger, a rule, a view.
+
+    Attributes:
+        relation: ``schema.relation``.
+        altered: It was emptied at once, or altered, so that nothing was counted.
+    """
+
+    relation: str
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    altered: bool = False
+
+    def more(self, other: "RowsChanged") -> "RowsChanged":
+        """Both together, of one relation."""
+        return RowsChanged(
+            relation=self.relation,
+            inserted=self.inserted + other.inserted,
+            updated=self.updated + other.updated,
+            deleted=self.deleted + other.deleted,
+            altered=self.altered or other.altered,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@
 """
 
 from archiver.retention.compaction import CompactionPlan, CompactionRules, SlotMerge, plan_compaction
+from archiver.retention.effects import describe, notes, obstacles, unagreed
 from archiver.retention.expiry import ExpiryPlan, ExpirySlot, archive_due_at, plan_expiry
 from archiver.retention.export import (
     DueSlot,
@@ -42,6 +43,7 @@ __all__ = [
     "archive_due_at",
     "census_bounds",
     "covers",
+    "describe",
     "differs",
     "due_windows",
     "guard",
@@ -50,6 +52,8 @@ __all__ = [
     "is_future",
     "is_of_another_key",
     "keep_reason",
+    "notes",
+    "obstacles",
     "on_hold",
     "overdue",
     "plan_compaction",
@@ -58,6 +62,7 @@ __all__ = [
     "plan_purge",
     "same_state",
     "still_there",
+    "unagreed",
     "under_key",
     "window_at",
 ]

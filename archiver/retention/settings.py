@@ -53,6 +53,11 @@ class DatasetSettings(Section):
     data_categories: tuple[str, ...] = Field(
         (), description="Which kinds of personal data it holds, for the record of processing (Art. 30)."
     )
+    purge_may_change: tuple[str, ...] = Field(
+        (),
+        description="Relations, as schema.relation, that are not to be archived and that a purge of this one may"
+        " change: rows that cascade, what triggers write, columns that a view hides. The ledger counts what it did.",
+    )
     person_categories: tuple[str, ...] = Field((), description="Whose data these are: users, customers, staff.")
 
     @field_validator("window")

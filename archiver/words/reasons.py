@@ -22,6 +22,14 @@ REASONS: Mapping[str, Message] = {
     "reason.since_purge": Message("seit der Löschung eingegangen oder geändert", "came or changed since the purge"),
     "reason.since_purged": Message("seit der Löschung in der Quelle eingegangen", "came since they were purged"),
     "reason.since_expired": Message("seit der Löschung im Archiv eingegangen", "came since they were expired"),
+    "reason.side_effects": Message(
+        "das Löschen würde mehr ändern als die verglichenen Zeilen",
+        "deleting it would change more than the rows that were compared",
+    ),
+    "reason.drift": Message(
+        "die Spalten haben sich geändert, und niemand hat dem zugestimmt",
+        "its columns changed, and nobody has agreed to that",
+    ),
     "reason.meanwhile": Message("inzwischen von einem anderen Lauf geändert", "changed by another run meanwhile"),
     "reason.purge_open": Message(
         "eine Löschung in der Quelle ist noch nicht abgerechnet", "a purge of its source is not accounted for yet"

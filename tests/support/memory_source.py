@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from archiver.contracts import Partitions, PurgeTransaction, Snapshot
+from archiver.contracts import Partitions, PurgeTransaction, SideEffect, Snapshot
 from archiver.errors import ConfigError, OutcomeUnknown, TransientError
-from archiver.model import DATED_MAX, DATED_MIN, Column, Dataset, SourceState, TableSchema, Window
+from archiver.model import DATED_MAX, DATED_MIN, Column, Dataset, RowsChanged, SourceState, TableSchema, Window
 from archiver.parquet import arrow_schema
 from archiver.retention import window_at
 from tests.support.faulty import Faults
@@ -171,6 +171,9 @@ class MemorySnapshot:
     def has_time_index(self, dataset: Dataset) -> bool:
         return True
 
+    def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:
+        return ()
+
     def partitions(self, dataset: Dataset) -> Partitions:
         return Partitions()
 
@@ -211,10 +214,11 @@ class MemoryPurge(MemorySnapshot):
             self._gone.append((dataset.relation, number, version))
         return SourceState(rows=len(found), digest=_digest([version for _, version in found]))
 
-    def commit(self) -> None:
+    def commit(self) -> tuple[RowsChanged, ...]:
         self._source.before_commit()
         with self._source.faults.call("source.commit", "memory"):
             self._commit()
+        return ()
 
     def _commit(self) -> None:
         took_effect, error = self._source.commit_started()

@@ -294,11 +294,11 @@ def replace_checkpoint(store: FaultyStore, seq: int) -> Checkpoint:
 @pytest.mark.parametrize(
     "altered",
     [
-        lambda data: data.replace(b'{"', b'{"format":1,"', 1),
-        lambda data: data.replace(b'"format":1', b'"format":0'),
+        lambda data: data.replace(b'{"', b'{"format":2,"', 1),
+        lambda data: data.replace(b'"format":2', b'"format":0'),
         lambda data: data.replace(b'":', b'": '),
         lambda data: data + b"\n",
-        lambda data: data.replace(b'"format":1', b'"format":1.0'),
+        lambda data: data.replace(b'"format":2', b'"format":2.0'),
     ],
     ids=["a member twice", "format 0", "another spacing", "a newline behind", "another number"],
 )

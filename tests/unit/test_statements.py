@@ -144,7 +144,7 @@ NAMES = {
     *("archive_id", "format", "public_key", "dataset", "schema", "name", "source_type", "archive_type", "time_column"),
     *("key_columns", "column", "privacy_key", "tenant", "key", "sha256", "oldest", "newest", "digest", "keys", "plan"),
     *("hold", "subject", "replaced", "pattern", "action", "chunk", "config_sha256", "place", "subject_columns"),
-    *("line_policies", "check", "step", "command", "code"),
+    *("line_policies", "check", "step", "command", "code", "relation"),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, IntegrityError, OutcomeUnknown, TransientError
-from archiver.model import Dataset, SourceState, TableSchema, Window
+from archiver.model import Dataset, RowsChanged, SourceState, TableSchema, Window
 from archiver.neighbours.dataapi.client import RetryingApi
 from archiver.neighbours.dataapi.query import VERSION
 from archiver.neighbours.dataapi.snapshot import PostgrestSnapshot
@@ -103,7 +103,7 @@ class PostgrestPurge(PostgrestSnapshot):
             self._calls.append({**arguments, "proven": part, "compared_columns": compared})
         return state
 
-    def commit(self) -> None:
+    def commit(self) -> tuple[RowsChanged, ...]:
         """See ``contracts.PurgeTransaction``. A batch whose keys make more than one question is no longer atomic."""
         is_begun = False
         for call in self._calls:
@@ -124,6 +124,7 @@ class PostgrestPurge(PostgrestSnapshot):
                     hint="archiver_purge is not the function that the migration installs: install it again",
                 )
             is_begun = True
+        return ()
 
     def _versions(self, dataset: Dataset, schema: TableSchema, keys: pa.Table) -> list[list[str]]:
         """Version and key of each row that is meant, as text."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.contracts import Partitions
+from archiver.contracts import Partitions, SideEffect
 from archiver.errors import ConfigError, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
 from archiver.neighbours.dataapi.client import RetryingApi
@@ -191,6 +191,10 @@ class PostgrestSnapshot:
     def has_time_index(self, dataset: Dataset) -> bool:
         """See ``contracts.Snapshot``."""
         return bool(self._facts.of(dataset)["has_time_index"])
+
+    def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:  # noqa: ARG002
+        """See ``contracts.Snapshot``. The statement that deletes sees for itself."""
+        return ()
 
     def partitions(self, dataset: Dataset) -> Partitions:  # noqa: ARG002
         """See ``contracts.Snapshot``. None can be dropped over HTTP."""

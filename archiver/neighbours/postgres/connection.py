@@ -352,6 +352,12 @@ def state_of(error: BaseException) -> str:
     return getattr(error, "sqlstate", None) or ""
 
 
+def detail_of(error: BaseException) -> str:
+    """The detail of an error that our own SQL raised; of any other it may quote a value."""
+    told = dict(getattr(error, "details", None) or ())
+    return str(told.get(b"PG_DIAG_MESSAGE_DETAIL", b"null").decode())
+
+
 def condition(error: BaseException) -> str:
     """What the server says of an error, as far as it can hold no value of a row.
 

@@ -1,14 +1,15 @@
 """Deleting from a Postgres database: one repeatable-read transaction for a batch of rows, or for a whole partition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from archiver.contracts import Partition
-from archiver.errors import OutcomeUnknown, Partial, Refused, TransientError
-from archiver.model import Dataset, SourceState, TableSchema, Window
+from archiver.errors import ArchiverError, OutcomeUnknown, Partial, Refused, TransientError
+from archiver.model import Dataset, RowsChanged, SourceState, TableSchema, Window
 from archiver.neighbours.postgres.access import PostgresAccess
 from archiver.neighbours.postgres.catalog import (
     SqlFacts,
@@ -18,13 +19,32 @@ from archiver.neighbours.postgres.catalog import (
     quoted,
     relation_name,
 )
-from archiver.neighbours.postgres.connection import FAILURES, begin_script, condition, fetch, run, state_of, translate
+from archiver.neighbours.postgres.connection import (
+    FAILURES,
+    TRANSIENT_CLASSES,
+    begin_script,
+    condition,
+    detail_of,
+    fetch,
+    is_lost,
+    run,
+    state_of,
+    translate,
+)
+from archiver.neighbours.postgres.effects import CHANGED, changed, changes, checking, counts_before
 from archiver.neighbours.postgres.partitions import drop_statements
 from archiver.neighbours.postgres.snapshot import ROW_VERSION, PostgresSnapshot
+from archiver.retention import unagreed
 
 PURGE_KEYS = "archiver_purge_keys"
 DROP_LOCK_TIMEOUT = "500ms"
 """While a partition is detached everybody who uses the table waits, and so they do while that waits for its lock."""
+
+_AS_THE_ROLE = (
+    "(SELECT set_config('search_path',"
+    " (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'), true))"
+)
+"""Evaluated once, before the first row is deleted."""
 
 COMPARED = "55000"
 """What our own look raises when a relation is no longer what it was found to be."""
@@ -38,10 +58,14 @@ class PostgresPurge(PostgresSnapshot):
     so that what is deleted is what was read.
     """
 
+    _checks_changes = True
+    """Rows go one by one, so that what goes with each is counted."""
+
     def __init__(self, source: PostgresAccess, dataset: Dataset) -> None:
         super().__init__(source)
         self._dataset = dataset
         self._whole: tuple[str, Window | None, int] | None = None
+        self._rows = 0
 
     @property
     def taken_at(self) -> datetime:
@@ -69,13 +93,15 @@ class PostgresPurge(PostgresSnapshot):
         lock_ms = max(1, round(self._source.lock_timeout_s * 1000))
         settings = {**self._limits(), "lock_timeout": f"{lock_ms}ms"}
         told = literal(self._source.described[question_of(dataset)])
-        changed = (
+        altered = (
             f" DO $archiver$ BEGIN IF {describing(dataset)} IS DISTINCT FROM {told}::jsonb THEN"
             f" RAISE EXCEPTION 'archiver: another relation than was planned with' USING ERRCODE = '{COMPARED}';"
-            " END IF; END $archiver$"
+            " END IF; END $archiver$;"
         )
+        # Deferred constraints and triggers would do their work after the last look at what was changed.
+        begin = begin_script("READ WRITE", settings=settings) + " SET CONSTRAINTS ALL IMMEDIATE;"
         try:
-            self._run(begin_script("READ WRITE", settings=settings) + self._locks() + changed)
+            self._run(begin + self._locks() + altered + counts_before())
         except FAILURES as exc:
             if state_of(exc) == COMPARED:
                 self._source.described.pop(question_of(dataset), None)
@@ -118,43 +144,114 @@ class PostgresPurge(PostgresSnapshot):
         """
         is_versioned = self._known.is_versioned(dataset)
         versions = ROW_VERSION if is_versioned else "0"
-        gone = "SELECT count(*), coalesce(sum(version), 0)::text, transaction_timestamp() FROM gone"
-        where = self._where(schema, window)
+        # What the application has defined on the table runs with the role's own search path, as it is used to; our
+        # statement was read under ours before.
+        where = f"{self._where(schema, window)} AND {_AS_THE_ROLE} IS NOT NULL"
         target = f"DELETE FROM {relation_name(dataset)} AS r"
-        with self._lock, self._translated(f"deleting rows of {dataset.name} {window}"):
+        counted = "SELECT count(*), coalesce(sum(version), 0)::text, transaction_timestamp(){} FROM gone"
+        with self._lock, self._deleting(dataset, window):
             if self._whole == (dataset.name, window, keys.num_rows):
-                found = fetch(
-                    self._main, f"WITH gone AS ({target} WHERE {where} RETURNING {versions} AS version) {gone}"
+                statement = (
+                    f"WITH gone AS ({target} WHERE {where} RETURNING {versions} AS version) {counted.format('')}"
                 )
+                rows, digest, self._taken_at = fetch(self._main, statement)[0]
             else:
                 matches = " AND ".join(
                     f"r.{quoted(name)} = k.{quoted(name)}::{self._type_of(schema, name)}" for name in schema.key_columns
                 )
                 with self._main.cursor() as cursor:
                     cursor.adbc_ingest(PURGE_KEYS, keys, mode="create", temporary=True)
-                found = fetch(
-                    self._main,
-                    f"WITH gone AS ({target} USING pg_temp.{PURGE_KEYS} AS k"
-                    f" WHERE {matches} AND {where} RETURNING {versions} AS version) {gone}",
+                # The keys that are really gone, compared as the archive writes them: a key that the server takes for
+                # equal, under some collation, is another row's.
+                readings = self._known.readings(dataset)
+                ours = ", ".join(readings[name].sql(f"r.{quoted(name)}") for name in schema.key_columns)
+                theirs = ", ".join(f"k.{quoted(name)}" for name in schema.key_columns)
+                statement = (
+                    f"WITH gone AS ({target} USING pg_temp.{PURGE_KEYS} AS k WHERE {matches} AND {where}"
+                    f' RETURNING {versions} AS version, ROW({ours})::text COLLATE "C" ='
+                    f' ROW({theirs})::text COLLATE "C" AS same)'
+                    f" {counted.format(', count(*) FILTER (WHERE NOT same)')}"
                 )
+                rows, digest, self._taken_at, others = fetch(self._main, statement)[0]
                 run(self._main, f"DROP TABLE pg_temp.{PURGE_KEYS}")
-        rows, digest, self._taken_at = found[0]
+                if others:
+                    raise Refused(
+                        f"{dataset.name} {window}: {others} rows would have been deleted whose key is not one that was"
+                        " proven, but equal to one for the server; everything of this batch was rolled back",
+                        hint=f"correct datasets.{dataset.name}.key, or the collation of its columns",
+                    )
+        self._rows = int(rows)
         return SourceState(rows=int(rows), digest=str(digest) if is_versioned else "")
 
-    def commit(self) -> None:
-        """See ``contracts.PurgeTransaction``."""
+    @contextmanager
+    def _deleting(self, dataset: Dataset, window: Window) -> Iterator[None]:
+        """Say what the server said where it does not let rows go: asking again would change nothing."""
         try:
-            self._run("COMMIT")
+            yield
+        except FAILURES as exc:
+            raise self._not_deleted(exc, dataset, window) from None
+
+    def _not_deleted(self, exc: BaseException, dataset: Dataset, window: Window | None) -> ArchiverError:
+        state, where = state_of(exc), self._source.location
+        what = f"deleting rows of {dataset.name}{f' {window}' if window else ''}"
+        if not state or (state[:2] in TRANSIENT_CLASSES and state != COMPARED) or state == "42501":
+            return translate(
+                exc,
+                where=where,
+                doing=what,
+                undone="nothing of this batch was deleted",
+                rights=f"as its owner: GRANT DELETE ON {relation_name(dataset)} TO this role; where it has that, what"
+                " its triggers do needs the right",
+            )
+        return Refused(
+            f"{where}: the database does not let rows of {dataset.name} go ({condition(exc)}); nothing of this batch"
+            " was deleted",
+            hint="a constraint, a trigger or a rule of the table stands against it; `archiver purge` names them",
+        )
+
+    def commit(self) -> tuple[RowsChanged, ...]:
+        """See ``contracts.PurgeTransaction``."""
+        dataset, allowed = self._dataset, self._dataset.purge_may_change
+        found: tuple[RowsChanged, ...] = ()
+        own = "SET LOCAL search_path = pg_catalog;"
+        check = checking(dataset, self._rows) if self._checks_changes else ""
+        if allowed and check:
+            with self._lock, self._translated("counting what else was changed"):
+                run(self._main, own)
+                found = changed(fetch(self._main, f"SELECT {changes(dataset, self._rows)}::text")[0][0])
+            self._refuse(found)
+            check = ""
+        try:
+            self._run_to_commit(f"{own}{check} COMMIT" if check else "COMMIT")
         except FAILURES as exc:
             state, where = state_of(exc), self._source.location
-            if state[:2] in ("40", "23"):
+            if state == CHANGED:
+                self._refuse(changed(detail_of(exc)))
+            if state[:2] == "40":
                 raise TransientError(
                     f"{where}: the deletion was rolled back ({condition(exc)}); no row is gone"
                 ) from None
+            if not is_lost(exc):
+                raise self._not_deleted(exc, dataset, None) from None
             raise OutcomeUnknown(
                 f"{where}: no answer came to the commit of a deletion; its rows may or may not be gone",
                 hint="run the purge again: it compares and accounts for them",
             ) from None
+        return found
+
+    def _run_to_commit(self, script: str) -> None:
+        run(self._main, script)
+        self._is_open = False
+
+    def _refuse(self, found: Sequence[RowsChanged]) -> None:
+        others = unagreed(found, self._dataset.purge_may_change)
+        if others:
+            raise Refused(
+                f"{self._dataset.name}: deleting its rows would change what nothing proves: {'; '.join(others)};"
+                " everything of this batch was rolled back",
+                hint=f"archive and purge these first, or, where they are not to be archived, name them in"
+                f" datasets.{self._dataset.name}.purge_may_change",
+            )
 
     def _type_of(self, schema: TableSchema, name: str) -> str:
         column = schema.column(name)
@@ -163,7 +260,9 @@ class PostgresPurge(PostgresSnapshot):
 
 
 class PostgresDrop(PostgresPurge):
-    """See ``contracts.DropTransaction``."""
+    """See ``contracts.DropTransaction``. Nothing that could have effects is dropped whole."""
+
+    _checks_changes = False
 
     def __init__(self, source: PostgresAccess, dataset: Dataset, partition: Partition) -> None:
         super().__init__(source, dataset)

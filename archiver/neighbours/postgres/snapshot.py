@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from archiver.contracts import Partitions
+from archiver.contracts import Partitions, SideEffect
 from archiver.errors import ConfigError, Partial, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
 from archiver.neighbours.postgres.access import PostgresAccess
@@ -26,6 +26,7 @@ from archiver.neighbours.postgres.connection import (
     translate,
     value_condition,
 )
+from archiver.neighbours.postgres.effects import find_effects
 from archiver.neighbours.postgres.partitions import find_partitions
 from archiver.neighbours.postgres.types import mend
 from archiver.parquet import arrow_schema, no_utf8
@@ -203,6 +204,10 @@ class PostgresSnapshot:
     def has_time_index(self, dataset: Dataset) -> bool:
         """See ``contracts.Snapshot``."""
         return bool(self._facts.of(dataset)["has_time_index"])
+
+    def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:
+        """See ``contracts.Snapshot``."""
+        return find_effects(self._query, dataset, border)
 
     def partitions(self, dataset: Dataset) -> Partitions:
         """See ``contracts.Snapshot``."""

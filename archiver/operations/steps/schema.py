@@ -7,7 +7,12 @@ from archiver.parquet import fingerprint
 
 
 def schema_event(
-    dataset: Dataset, held: DatasetHoldings, schema: TableSchema, *, accepted: bool
+    dataset: Dataset,
+    held: DatasetHoldings,
+    schema: TableSchema,
+    *,
+    accepted: bool,
+    undone: str = "this dataset was not exported",
 ) -> SchemaChanged | None:
     """The event that announces a schema which the archive does not know yet; None when it is the current one.
 
@@ -22,7 +27,7 @@ def schema_event(
     lossy = [] if known is None else _lossy_changes(known, schema)
     if lossy and not accepted:
         raise SchemaDrift(
-            f"dataset {dataset.name}: {'; '.join(lossy)}; this dataset was not exported",
+            f"dataset {dataset.name}: {'; '.join(lossy)}; {undone}",
             hint=f"if that is intended: archiver export {dataset.name} --accept-drift {dataset.name}",
         )
     return SchemaChanged(

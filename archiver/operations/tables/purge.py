@@ -20,8 +20,8 @@ from typing import Any, Protocol
 
 import rfc8785
 
-from archiver.contracts import Partition, Partitions, Purgeable, Snapshot
-from archiver.errors import ArchiverError, ConfigError, OutcomeUnknown, Partial
+from archiver.contracts import Partition, Partitions, Purgeable, SideEffect, Snapshot
+from archiver.errors import ArchiverError, ConfigError, OutcomeUnknown, Partial, Refused, SchemaDrift
 from archiver.ledger.holdings import Holdings, SlotHoldings
 from archiver.ledger.ledger import Ledger
 from archiver.model import (
@@ -34,21 +34,26 @@ from archiver.model import (
     SlotShare,
     SourceState,
     Statement,
+    TableSchema,
     rows_kept,
 )
 from archiver.operations.steps.commit import append_decided
 from archiver.operations.steps.compare import COMPARE_ROWS, aligned, difference
 from archiver.operations.steps.reading import SourceReader
 from archiver.operations.steps.run import Run
+from archiver.operations.steps.schema import schema_event
 from archiver.operations.tables.settings import PurgeSettings
 from archiver.operations.tables.slot import SlotPurge, SlotWork
 from archiver.privacy.key import PrivacyKey, fingerprint_of
 from archiver.retention import (
     PurgePlan,
     PurgeSlot,
+    describe,
     due_windows,
     holds_on,
     keep_reason,
+    notes,
+    obstacles,
     plan_purge,
     same_state,
     under_key,
@@ -135,7 +140,17 @@ class Purge:
     ) -> None:
         self._ledger = ledger
         self._source = source
-        self._datasets = {dataset.name: dataset for dataset in datasets}
+        # What is archived itself is proven itself, whatever the settings say of it.
+        self._relations = {_relation(dataset): dataset.name for dataset in datasets}
+        self._datasets = {
+            dataset.name: replace(
+                dataset,
+                purge_may_change=tuple(name for name in dataset.purge_may_change if name not in self._relations),
+            )
+            for dataset in datasets
+        }
+        self._blocked: dict[str, ArchiverError] = {}
+        self._effects: dict[str, tuple[SideEffect, ...]] = {}
         self._options = options
         self._run = run
         self._now = now
@@ -169,8 +184,22 @@ class Purge:
                 if dataset.source_retention is not None
             ]
             taken_at = snapshot.taken_at
+        plans = self._referring_first(plans)
         self._progress.planned(plans)
         return plans, taken_at
+
+    def _referring_first(self, plans: Sequence[PurgePlan]) -> list[PurgePlan]:
+        """Rows that refer to others leave before those, so that nothing is left to go along with them."""
+        waiting, ordered = {plan.dataset: plan for plan in plans}, []
+        while waiting:
+            needed = {
+                name: {self._relations.get(effect.relation) for effect in self._effects.get(name, ())} - {name}
+                for name in waiting
+            }
+            # Where they refer to each other in a circle, the order of the settings decides.
+            first = next((name for name in waiting if not needed[name] & waiting.keys()), next(iter(waiting)))
+            ordered.append(waiting.pop(first))
+        return ordered
 
     def _plan(self, snapshot: Snapshot, dataset: Dataset, *, look: bool) -> PurgePlan:
         assert dataset.source_retention is not None
@@ -200,6 +229,7 @@ class Purge:
             now=self._now,
             remarks=remarks,
         )
+        plan = self._forbidden(snapshot, dataset, schema, plan)
         if not look:
             return plan
         slots = []
@@ -211,6 +241,35 @@ class Purge:
             else:
                 slots.append(one)
         return replace(plan, slots=tuple(slots))
+
+    def _forbidden(self, snapshot: Snapshot, dataset: Dataset, schema: TableSchema, plan: PurgePlan) -> PurgePlan:
+        """The plan, with nothing going where the whole dataset may not be purged; that is found before anything is."""
+        self._blocked.pop(dataset.name, None)
+        self._effects.pop(dataset.name, None)
+        if not plan.going:
+            return plan
+        try:
+            held = self._ledger.holdings.dataset(dataset.name)
+            schema_event(dataset, held, schema, accepted=False, undone="nothing of it was purged")
+        except SchemaDrift as drift:
+            self._blocked[dataset.name] = drift
+            return _all_kept(plan, Reason.DRIFT(), [drift.message])
+        effects = self._effects[dataset.name] = snapshot.side_effects(dataset, plan.border)
+        # Rows of a dataset that is purged itself leave before; what is left of them is seen by the deletion.
+        first = {
+            relation
+            for relation, name in self._relations.items()
+            if name != dataset.name and self._datasets[name].source_retention is not None
+        }
+        against = obstacles(effects, dataset.purge_may_change, leaving_first=first)
+        if against:
+            self._blocked[dataset.name] = Refused(
+                f"{dataset.name}: {'; '.join(against)}; nothing of it was deleted",
+                hint="archive and purge first what would go along, or, where it is not to be archived, name it in"
+                f" datasets.{dataset.name}.purge_may_change",
+            )
+            return _all_kept(plan, Reason.SIDE_EFFECTS(), against)
+        return replace(plan, remarks=(*plan.remarks, *notes(effects, dataset.purge_may_change)))
 
     def _may_differ(self, dataset: Dataset, known: SlotHoldings, state: SourceState) -> bool:
         """Whether a slot may have rows that are not proven: whatever the versions of its rows do not rule out."""
@@ -227,7 +286,6 @@ class Purge:
             confirmed: What a guard had refused and a person confirmed for this run.
 
         Raises:
-            Refused: A row that was deleted was not one that was read; everything of that batch was rolled back.
             IntegrityError: A segment is not what the ledger says; nothing more was deleted.
             TransientError, OutcomeUnknown: The source or the store stayed away. Whatever was deleted before is in the
                 ledger, or will be after the next run's ``reconcile``.
@@ -241,9 +299,12 @@ class Purge:
             if self._run.stop.is_set():
                 receipt.interrupted = True
                 break
+            if plan.dataset in self._blocked:
+                receipt.problems.append(self._blocked[plan.dataset])
+                continue
             try:
                 self._dataset(self._datasets[plan.dataset], plan, mark, tuple(confirmed), receipt)
-            except (ConfigError, Partial) as problem:
+            except (ConfigError, Partial, Refused) as problem:
                 receipt.problems.append(problem)
         return receipt
 
@@ -307,6 +368,8 @@ class Purge:
                 stopped = problem
         if work.partitions:
             receipt.partitions[dataset.name] = receipt.partitions.get(dataset.name, 0) + work.partitions
+        for change in work.changed.values():
+            work.remarks.append(f"not archived, as purge_may_change says: {describe(change)} along with {one.slot}")
         if work.remarks:
             receipt.remarks.setdefault(dataset.name, []).extend(work.remarks)
         # A slot that is not begun any more is accounted for as well, so that no intent stays open.
@@ -330,6 +393,7 @@ class Purge:
             kept=rows_kept(work.kept),
             state=work.gone,
             snapshot_at=work.taken_at or self._now,
+            changed=tuple(work.changed[name] for name in sorted(work.changed)),
         )
 
     def _account(self, dataset: Dataset, event: Purged, gone: SourceState | None, receipt: PurgeReceipt) -> None:
@@ -402,6 +466,15 @@ def _intended(entry: Entry) -> PurgeIntended:
     (event,) = entry.events
     assert isinstance(event, PurgeIntended)
     return event
+
+
+def _relation(dataset: Dataset) -> str:
+    return f"{dataset.namespace}.{dataset.relation}"
+
+
+def _all_kept(plan: PurgePlan, reason: Statement, remarks: Sequence[str]) -> PurgePlan:
+    slots = tuple(one if one.keep else replace(one, keep=reason) for one in plan.slots)
+    return replace(plan, slots=slots, remarks=(*plan.remarks, *remarks))
 
 
 def _count(counts: dict[Statement, int], reason: Statement, rows: int) -> None:

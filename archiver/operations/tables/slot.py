@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,6 +34,7 @@ from archiver.model import (
     Dataset,
     HoldPlaced,
     Reason,
+    RowsChanged,
     RowsKept,
     Slot,
     SourceState,
@@ -64,6 +66,7 @@ class SlotWork:
         partitions: Dropped whole; their rows are in ``gone``.
         remarks: Why a partition was not.
         taken_at: The database's clock in the last transaction.
+        changed: Rows of other relations that changed along with them, as ``Dataset.purge_may_change`` allows.
         is_complete: Every due row was looked at.
     """
 
@@ -73,6 +76,7 @@ class SlotWork:
     partitions: int = 0
     remarks: list[str] = field(default_factory=list)
     taken_at: datetime | None = None
+    changed: dict[str, RowsChanged] = field(default_factory=dict)
     is_complete: bool = False
 
 
@@ -195,9 +199,13 @@ class SlotPurge:
         for due in parts:
             if self._run.stop.is_set():
                 return
-            gone, why, work.taken_at = self._batch(dataset, due, held, cursors, rows_max)
-            work.gone = work.gone.more(gone)
-            work.kept.update(why)
+            done = self._batch(dataset, due, held, cursors, rows_max)
+            work.taken_at = done.taken_at
+            work.gone = work.gone.more(done.gone)
+            work.kept.update(done.kept)
+            for change in done.changed:
+                known = work.changed.get(change.relation)
+                work.changed[change.relation] = change if known is None else known.more(change)
         work.is_complete = True
 
     def look(self, snapshot: Snapshot, dataset: Dataset, schema: TableSchema, one: PurgeSlot) -> tuple[RowsKept, ...]:
@@ -317,14 +325,14 @@ class SlotPurge:
 
     def _batch(
         self, dataset: Dataset, due: Window, held: Held, cursors: Sequence[TimeCursor], rows_max: int | None
-    ) -> tuple[SourceState, Mapping[Statement, int], datetime]:
+    ) -> "_Done":
         """One transaction over one slice: read, compare, delete, look for holds, commit; begun again when lost."""
         start, end = held.bounds(due)
         for cursor in cursors:
             cursor.skip(start)
         theirs = pa.concat_tables([cursor.before(end) for cursor in cursors])
 
-        def attempt() -> tuple[SourceState, Mapping[Statement, int], datetime]:
+        def attempt() -> "_Done":
             with self._source.purging(dataset) as work:
                 return self._delete(work, dataset, due, held, theirs, rows_max)
 
@@ -338,7 +346,7 @@ class SlotPurge:
         held: Held,
         theirs: pa.Table,
         rows_max: int | None,
-    ) -> tuple[SourceState, Mapping[Statement, int], datetime]:
+    ) -> "_Done":
         schema = held.schema
         if self._reader.schema(work, dataset) != schema:
             raise Partial(f"{dataset.name}: its columns changed while it was purged; nothing more was deleted of it")
@@ -364,9 +372,8 @@ class SlotPurge:
         # Last of all, as close to the commit as can be: what somebody placed on hold while this was under way stays.
         self._ledger.refresh()
         self._still_true(dataset, held, holds)
-        if gone.rows:
-            work.commit()
-        return gone, kept, work.taken_at
+        changed = work.commit() if gone.rows else ()
+        return _Done(gone, kept, work.taken_at, changed)
 
     def _judged(
         self, ours: pa.Table, theirs: pa.Table, dataset: Dataset, held: Held, holds: Sequence[HoldPlaced]
@@ -430,6 +437,15 @@ class SlotPurge:
         if self._drop_partitions and isinstance(self._source, PurgesPartitions):
             return snapshot.partitions(dataset)
         return Partitions()
+
+
+class _Done(NamedTuple):
+    """What one transaction did: rows that are gone, rows that stay by reason, its time, what else changed."""
+
+    gone: SourceState
+    kept: Mapping[Statement, int]
+    taken_at: datetime
+    changed: tuple[RowsChanged, ...]
 
 
 class _MoreRowsError(Exception):
