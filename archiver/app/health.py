@@ -1,9 +1,33 @@
-"""Health: whether the application answers, and whether the worker itself has run. Pure; asks nobody."""
+"""Health: whether the application answers and the worker itself has run, and the alerts that say when not."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
+
+import httpx
+
+from archiver.app import build
+from archiver.app.archive import open_archive
+from archiver.app.night import COMMAND
+from archiver.app.outcome import Outcome
+from archiver.config import Settings
+from archiver.errors import ArchiverError
+from archiver.telemetry import alert
+from archiver.telemetry.alert import Alert, AlertNotSent, Target
+
+UNHEALTHY: Final = 4
+STATE_FILE: Final = "health.json"
+
+Check = Literal["app", "nightly"]
+
+SUMMARIES: Final[Mapping[str, str]] = {
+    "app": "The application does not answer as it should",
+    "nightly": "archiver's nightly run is overdue",
+}
+ALERTS: Final[Mapping[str, str]] = {"app": "AppHealthCheckFailed", "nightly": "ArchiverNightlyOverdue"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +40,7 @@ class HealthFinding:
         fix: The next step for a person; empty when all is well.
     """
 
-    check: Literal["app", "nightly"]
+    check: Check
     is_ok: bool
     fact: str
     fix: str = ""
@@ -33,6 +57,60 @@ class Answer:
 
     status: int | None
     problem: str = ""
+
+
+# ── The look ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked(Outcome):
+    """What was looked at.
+
+    Attributes:
+        unsent: Why an alert may not have arrived, or may not end by itself. Nothing of it changes the exit status.
+    """
+
+    findings: tuple[HealthFinding, ...]
+    unsent: tuple[str, ...] = ()
+
+
+def look(settings: Settings) -> Looked:
+    """Ask the application's health page and the ledger, and raise an alert where something is not well.
+
+    Raises:
+        ConfigError: A setting is missing.
+    """
+    findings = _findings(settings)
+    unsent = _alert(settings, findings, build.now())
+    status = 0 if all(one.is_ok for one in findings) else UNHEALTHY
+    return Looked(findings=findings, unsent=tuple(unsent), exit_status=status)
+
+
+def _findings(settings: Settings) -> tuple[HealthFinding, ...]:
+    rules = settings.health
+    findings = []
+    if rules.app_url is not None:
+        answer = _ask(rules.app_url, rules.timeout_s)
+        findings.append(judge_app(rules.app_url, answer, expected=rules.expect_status))
+    last, problem = None, ""
+    try:
+        with open_archive(settings, "read") as archive:
+            last = archive.ledger.holdings.last_successes.get(COMMAND)
+    except ArchiverError as found:
+        problem = found.message
+    findings.append(judge_nightly(last, problem, now=build.now(), age_max=rules.nightly_max_age))
+    return tuple(findings)
+
+
+def _ask(url: str, timeout_s: float) -> Answer:
+    try:
+        with httpx.Client(timeout=timeout_s, trust_env=False, follow_redirects=False) as client:
+            return Answer(client.get(url).status_code)
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        return Answer(None, type(problem).__name__)
+
+
+# ── Judgements: pure, ask nobody ───────────────────────────────────────────────────────────────────────────────
 
 
 def judge_app(url: str, answer: Answer, *, expected: int) -> HealthFinding:
@@ -81,3 +159,73 @@ def changed(findings: tuple[HealthFinding, ...], firing: Mapping[str, str]) -> d
 
 def _hours(age: timedelta) -> str:
     return f"{age.total_seconds() / 3600:.1f} h"
+
+
+# ── Alerts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _alert(settings: Settings, findings: tuple[HealthFinding, ...], now: datetime) -> list[str]:
+    """Send what fires, end what does not any more, and remember what fires. Returns what went wrong."""
+    rules = settings.health
+    if rules.alertmanager_url is None and rules.webhook_url is None:
+        return []
+    unsent = []
+    state = build.cache_dir(settings) / STATE_FILE
+    firing = _read(state)
+    facts: dict[str, str] = {one.check: one.fact for one in findings}
+    for check, is_over in changed(findings, firing).items():
+        made = Alert(
+            name=ALERTS[check],
+            labels={"severity": "critical", "component": "app" if check == "app" else "archiver"},
+            summary=SUMMARIES[check],
+            description=facts[check],
+            began_at=datetime.fromisoformat(firing[check]) if check in firing else now,
+        )
+        if problem := _send(settings, made, now, is_over=is_over):
+            unsent.append(problem)
+        elif is_over:
+            del firing[check]
+        else:
+            firing.setdefault(check, now.isoformat())
+    if problem := _write(state, firing):
+        unsent.append(problem)
+    return unsent
+
+
+def _send(settings: Settings, made: Alert, now: datetime, *, is_over: bool) -> str:
+    """To the first that takes it. Returns why none did; empty when one did."""
+    rules = settings.health
+    problems = []
+    targets: tuple[tuple[Target, str | None], ...] = (
+        ("alertmanager", rules.alertmanager_url),
+        ("webhook", rules.webhook_url),
+    )
+    for target, url in targets:
+        if url is None:
+            continue
+        try:
+            alert.send(made, url, target, now=now, is_over=is_over, timeout_s=rules.timeout_s)
+        except AlertNotSent as problem:
+            problems.append(f"{url}: {problem}")
+        else:
+            return ""
+    return "; ".join(problems)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: str(datetime.fromisoformat(at)) for name, at in found.items() if name in ALERTS}
+    except (OSError, ValueError, AttributeError, TypeError):
+        # Forgotten: an alert that still fires is sent again, and one that is over ends by itself.
+        return {}
+
+
+def _write(path: Path, firing: Mapping[str, str]) -> str:
+    """Remember what fires. Returns why that could not be; empty when it could."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(dict(firing)), encoding="utf-8")
+    except OSError as problem:
+        return f"{path}: cannot be written ({problem.strerror}); an alert may not end by itself"
+    return ""

@@ -1,5 +1,6 @@
 """``archiver expire``."""
 
+import archiver.cli.views.expire  # noqa: F401 (its views are registered)
 from archiver.app import expire as use_case
 from archiver.app.archive import open_archive
 from archiver.app.outcome import each

@@ -1,24 +1,22 @@
 """``archiver hold``."""
 
-import secrets
 import sys
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from archiver.app import build, keys
+from archiver.app import build
 from archiver.app.archive import open_archive
 from archiver.app.deletion import holds_of_another_key
-from archiver.cli.common import JsonOption, SinceOption, UntilOption, chosen_datasets, context
-from archiver.cli.views import deletion as views
+from archiver.app.hold import REVIEW_AFTER, HoldAsked, place, said
+from archiver.app.outcome import each
+from archiver.cli.common import JsonOption, SinceOption, UntilOption, chosen_datasets, context, finish
+from archiver.cli.views.deletion import lost_keys
+from archiver.cli.views.hold import holds
 from archiver.config import parse_since
 from archiver.errors import ConfigError
-from archiver.model import HoldPlaced
-from archiver.operations.archive.hold import place_hold, release_hold
+from archiver.operations.archive.hold import release_hold
 from archiver.operations.logs.settings import LOGS
-
-REVIEW_AFTER = timedelta(days=90)
 
 
 def add(
@@ -54,57 +52,16 @@ def add(
     day = now + REVIEW_AFTER if review is None else parse_since(review, now, option="--review")
     if day <= now:
         raise ConfigError(f"--review {review} is not in the future; nothing was done", hint="write a date to come")
-    _said(reason, "--reason", "why this must be kept")
-    _said(reference, "--reference", "the case's own number")
-    digest, fingerprint = None, ""
-    if subject:
-        key = keys.load_privacy_key(settings, "a hold on a person")
-        identifier = sys.stdin.read().strip()
-        if not identifier or "\n" in identifier:
-            raise ConfigError(
-                "--subject: standard input must hold one identifier, and nothing was done",
-                hint="as it stands in the column: printf %s +4915112345678 | archiver hold add --subject …",
-            )
-        digest, fingerprint = key.digest(identifier), key.fingerprint
-    hold = HoldPlaced(
-        hold=f"h-{secrets.token_hex(4)}",
+    asked = HoldAsked(
         dataset=dataset,
         since=low,
         until=high,
-        subject=digest,
+        identifier=sys.stdin.read if subject else None,
         reason=reason,
         reference=reference,
         review_on=day,
-        privacy_key=fingerprint,
     )
-    with open_archive(settings, "append") as archive:
-        receipt = place_hold(archive.ledger, hold)
-    if output.as_json:
-        output.json_document(receipt)
-    else:
-        output.answer(
-            f"hold {hold.hold} is in force, to be looked at again on {day:%Y-%m-%d}; it covers"
-            f" {receipt.rows_covered} rows of the archive"
-        )
-    if not receipt.rows_covered:
-        output.warn(
-            f"hold {hold.hold} covers no row that the archive holds; see that its dataset and its dates are right"
-        )
-    for name in receipt.at_work:
-        output.warn(f"{name}: a deletion is at work; what it deletes before it sees the hold is gone")
-    unsearchable = [
-        one.name
-        for one in settings.resolved_datasets()
-        if subject and dataset in (None, one.name) and not one.subject_columns
-    ]
-    for name in unsearchable:
-        output.warn(f"{name}: no subject_columns say where persons are named, so that all of it stays")
-
-
-def _said(text: str, option: str, what: str) -> None:
-    """Refuse a text that says nothing: whoever reviews the hold has nothing else to go by."""
-    if not text.strip():
-        raise ConfigError(f"{option} {text!r}: says nothing; nothing was appended", hint=f"write {what}")
+    finish(output, each(lambda: place(settings, asked)))
 
 
 def release(
@@ -117,7 +74,7 @@ def release(
     """
     output = context.output()
     settings = context.load().settings
-    _said(reason, "--reason", "why the hold ends")
+    said(reason, "--reason", "why the hold ends")
     with open_archive(settings, "append") as archive:
         release_hold(archive.ledger, name, reason)
     output.answer(f"hold {name} is released")
@@ -132,5 +89,5 @@ def show(json_: JsonOption = False) -> None:
     settings = context.load().settings
     with open_archive(settings, "read") as archive:
         holdings = archive.ledger.holdings
-        views.holds(output, list(holdings.holds.values()), archive.clock())
-    views.lost_keys(output, holds_of_another_key(settings, holdings))
+        holds(output, list(holdings.holds.values()), archive.clock())
+    lost_keys(output, holds_of_another_key(settings, holdings))

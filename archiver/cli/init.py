@@ -2,19 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
-from archiver.app import build, keys
-from archiver.cli.common import context, warn_of_key
-from archiver.cli.views.console import Output
-from archiver.config import template
-from archiver.contracts import StoreFacts
+import archiver.cli.views.init  # noqa: F401 (its view is registered)
+from archiver.app import build
+from archiver.app.init import Rules, begin
+from archiver.app.outcome import each
+from archiver.cli.common import context, finish, warn_of_key
 from archiver.errors import ConfigError
-from archiver.ledger.entries import Signer
 from archiver.neighbours.dataapi.client import installation_sql
-from archiver.operations.archive.init import InitReceipt
 from archiver.section import parse_duration
 
 
@@ -56,48 +54,18 @@ def init(
     warn_of_key(output, settings)
     privacy_key_file = (settings.privacy_key_file or key_file.with_name("archiver-privacy-key.txt")).absolute()
     makes_privacy_key = known.config_file is None or settings.privacy_key_file is not None
-    if makes_privacy_key:
-        settings = settings.model_copy(update={"privacy_key_file": privacy_key_file})
-    made: list[str] = []
-
-    def make_keys() -> Signer:
-        signer, is_new = keys.make_signer(key_file.absolute())
-        if is_new:
-            made.append(
-                f"private key: {key_file.absolute()} (mode 0600). Keep a copy: without it nothing can be added."
+    finish(
+        output,
+        each(
+            lambda: begin(
+                settings,
+                key_file=key_file.absolute(),
+                privacy_key_file=privacy_key_file,
+                makes_privacy_key=makes_privacy_key,
+                rules=rules,
             )
-        # An archive from before there was one, and a configuration that names none, keep going without.
-        if makes_privacy_key:
-            _, is_new = keys.make_privacy_key(privacy_key_file)
-            if is_new:
-                made.append(f"privacy key: {privacy_key_file} (mode 0600). Keep a copy: digests of persons need it.")
-        return signer
-
-    with build.new_run(settings, jobs=1) as run:
-        receipt = build.begin_archive(settings, make_keys, run)
-    written = None
-    if rules is not None:
-        written = Path.cwd() / "archiver.toml"
-        text = template(
-            store=str(settings.store),
-            archive_id=receipt.descriptor.archive_id,
-            anchor=str(settings.anchor),
-            signing_key_file=str(key_file.absolute()),
-            privacy_key_file=str(privacy_key_file),
-            datasets=list(settings.all_datasets()),
-            archive_retention=rules.archive_retention,
-            purpose=rules.purpose,
-            legal_basis=rules.legal_basis,
-        )
-        with written.open("x", encoding="utf-8") as file:
-            file.write(text)
-    _tell_init(output, receipt, made, written)
-
-
-class _Rules(NamedTuple):
-    archive_retention: str
-    purpose: str
-    legal_basis: str
+        ),
+    )
 
 
 def _check_retention(text: str) -> None:
@@ -110,7 +78,7 @@ def _check_retention(text: str) -> None:
         ) from exc
 
 
-def _chosen(archive_retention: str | None, purpose: str | None, legal_basis: str | None) -> _Rules:
+def _chosen(archive_retention: str | None, purpose: str | None, legal_basis: str | None) -> Rules:
     """What the controller has chosen; asked for on a terminal.
 
     Raises:
@@ -134,30 +102,4 @@ def _chosen(archive_retention: str | None, purpose: str | None, legal_basis: str
     ]
     period, why, ground = (str(answer) for answer in answers)
     _check_retention(period)
-    return _Rules(period, why, ground)
-
-
-def _tell_init(output: Output, receipt: InitReceipt, made: list[str], written: Path | None) -> None:
-    for line in made:
-        output.answer(line)
-    output.answer(f"archive {receipt.descriptor.archive_id} {'is there already' if receipt.adopted else 'begun'}")
-    output.answer(f"public key {receipt.descriptor.public_key}")
-    for line in _facts(receipt.facts):
-        output.answer(f"  {line}")
-    if written is not None:
-        output.answer(f"configuration: {written}")
-        output.answer("next: `archiver export --dry-run`, then `archiver export`")
-
-
-def _facts(facts: StoreFacts) -> list[str]:
-    def known(value: bool | None, yes: str, no: str) -> str:
-        return "not told by the store" if value is None else (yes if value else no)
-
-    return [
-        "create only if absent: "
-        + ("yes, the store orders writers" if facts.conditional_create else "NO, the anchor orders writers"),
-        "old versions: " + known(facts.versioning, "kept (deleting removes every version)", "not kept"),
-        "object lock: " + known(facts.object_lock, "on", "off"),
-        "encryption at rest: " + ("not told by the store" if facts.encryption is None else facts.encryption or "none"),
-        "public access: " + known(facts.public, "YES, anybody can read it", "no"),
-    ]
+    return Rules(archive_retention=period, purpose=why, legal_basis=ground)

@@ -1,5 +1,6 @@
 """``archiver purge``."""
 
+import archiver.cli.views.purge  # noqa: F401 (its views are registered)
 from archiver.app.archive import open_archive
 from archiver.app.deletion import purge_source
 from archiver.app.outcome import each

@@ -1,6 +1,6 @@
 """``archiver sweep``."""
 
-import archiver.cli.views.deletion  # noqa: F401 (its views are registered)
+import archiver.cli.views.sweep  # noqa: F401 (its views are registered)
 from archiver.app import sweep as use_case
 from archiver.app.archive import open_archive
 from archiver.app.outcome import each

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from archiver import errors
+from archiver.app.health import ALERTS
 from archiver.cli.failure import UNEXPECTED
-from archiver.cli.health import ALERTS
 from archiver.cli.program import app
 from archiver.config import reference
 from archiver.errors import Interrupted

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from archiver.cli.health import ALERTS as HEALTH_ALERTS
+from archiver.app.health import ALERTS as HEALTH_ALERTS
 from tests.support import daemon, debian, monitoring
 from tests.support.daemon import until
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import archiver.cli.views.expire
+import archiver.cli.views.purge  # noqa: F401 (their views are registered)
 from archiver import __version__
 from archiver.app.night import COMMAND, NightWork
 from archiver.app.outcome import Outcome

@@ -31,7 +31,10 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Dataset
+from archiver.neighbours.postgres.connection import CONDITIONS
+from archiver.neighbours.postgres.effects import CHANGED, changed
 from archiver.neighbours.retry import RetryPolicy
+from archiver.retention import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +50,10 @@ INSTALL: Final = (
     "as the project's owner, paste what `archiver init --show-sql` prints into the SQL editor, or run `supabase db"
     " push` with deploy/supabase/migrations/; then run this again"
 )
-FUNCTIONS_VERSION: Final = 1
+STUBBORN: Final = "AR002"
+"""What our function raises when the database does not let rows go, whatever it raised itself."""
+
+FUNCTIONS_VERSION: Final = 2
 """Of the functions that the migration installs, as ``archiver_look`` tells it."""
 
 PREFER: Final = "timezone=UTC"
@@ -337,6 +343,8 @@ class DataApi:
     ) -> ArchiverError:
         status, code = response.status_code, _code_of(response)
         what = f"{self.location}: answered {status}{f' ({code})' if code else ''} while {doing}"
+        if code in (CHANGED, STUBBORN):
+            return _not_deleted(response, code, what)
         if known := self._of_code(code, what):
             return known
         if code[:2] in _ROLLED_BACK_CLASSES and len(code) == 5:  # noqa: PLR2004 - an SQLSTATE
@@ -382,9 +390,9 @@ class DataApi:
                 hint='take the trigger away, or set source_retention = "never" for this dataset',
             )
         if code == "23503":
-            return ConfigError(
+            return Refused(
                 f"{what}: other tables' rows refer to proven rows; nothing of this batch was deleted",
-                hint="delete what refers to them first, or give the foreign key ON DELETE CASCADE or SET NULL",
+                hint="archive and purge what refers to them first",
             )
         if code in _NOT_EXPOSED:
             return ConfigError(
@@ -485,6 +493,26 @@ def _keys(value: object) -> frozenset[str]:
 
 def _is(response: httpx.Response, kind: str) -> bool:
     return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower() == kind
+
+
+def _not_deleted(response: httpx.Response, code: str, what: str) -> Refused:
+    """What our own function raises where rows may not go; its detail holds names and counts, and is told."""
+    try:
+        told = json.loads(response.json()["details"])
+        if code == CHANGED:
+            why = "would change what nothing proves: " + "; ".join(describe(change) for change in changed(told))
+        else:
+            state, constraint, namespace, relation = told
+            named = f" {CONDITIONS[state]}" if state in CONDITIONS else ""
+            held = f", constraint {constraint} of {namespace}.{relation}" if constraint else ""
+            why = f"the database does not let them go (SQLSTATE {state}{named}{held})"
+    except (ValueError, KeyError, TypeError):
+        why = "the database does not let them go"
+    return Refused(
+        f"{what}: {why}; nothing of this batch was deleted",
+        hint="archive and purge first what would go along, or, where it is not to be archived, name it in"
+        " datasets.<name>.purge_may_change",
+    )
 
 
 def _code_of(response: httpx.Response) -> str:

@@ -3,7 +3,8 @@
 -- Apply it once, as the project's owner: `supabase db push`, or paste it into the SQL editor. Applying it again is
 -- harmless. To take it away again:
 --   DROP FUNCTION public.archiver_look, public.archiver_describe, public.archiver_census, public.archiver_state,
---     public.archiver_duplicate_keys, public.archiver_proven, public.archiver_purge, public.archiver_anchor_read,
+--     public.archiver_duplicate_keys, public.archiver_proven, public.archiver_effects, public.archiver_purge,
+--     public.archiver_anchor_read,
 --     public.archiver_anchor_swap;
 --   DROP SCHEMA archiver CASCADE;   -- the anchors of all archives with it
 --
@@ -52,7 +53,7 @@ CREATE OR REPLACE TRIGGER anchor_only_forward BEFORE UPDATE ON archiver.archiver
 CREATE OR REPLACE FUNCTION public.archiver_look() RETURNS jsonb
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
     SELECT jsonb_build_object(
-        'version', 1,
+        'version', 2,
         'role', current_setting('role', true),
         'clock', clock_timestamp(),
         'oldest', (SELECT min(xact_start) FROM pg_catalog.pg_stat_activity
@@ -270,20 +271,161 @@ END
 $$;
 
 
--- Delete exactly these rows, each only while it is the version that was compared with the archive, and only while the
--- relation has the columns that were compared; returns how many. When anything differs the whole statement fails and
--- nothing is deleted. It waits for others' locks for moments only. What it raises is never serialization_failure: PostgREST
--- repeats such a transaction by itself, for ever.
-CREATE OR REPLACE FUNCTION public.archiver_purge(
-    namespace text, relation text, time_column text, since timestamptz, until timestamptz, key_columns text[],
-    proven jsonb, compared_columns jsonb
-) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = '' SET timezone = 'UTC'
-SET statement_timeout = '55s' SET lock_timeout = '5s' AS $$
+-- The relation, its partitions and children, and, for a view, what lies under it.
+CREATE OR REPLACE FUNCTION archiver.kin_of(target regclass) RETURNS TABLE (oid oid, relkind "char")
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    WITH RECURSIVE kin AS (
+        SELECT c.oid, c.relkind FROM pg_catalog.pg_class c WHERE c.oid = target
+        UNION
+        SELECT c.oid, c.relkind FROM kin CROSS JOIN LATERAL (
+            SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i WHERE i.inhparent = kin.oid
+            UNION ALL
+            SELECT d.refobjid FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_depend d
+                ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
+                AND d.refclassid = 'pg_catalog.pg_class'::regclass
+            WHERE kin.relkind = 'v' AND w.ev_class = kin.oid AND w.ev_type = '1' AND d.refobjid <> kin.oid) x
+        JOIN pg_catalog.pg_class c ON c.oid = x.oid AND c.relkind IN ('r', 'p', 'v', 'f')
+    )
+    SELECT kin.oid, kin.relkind FROM kin
+$$;
+
+
+-- What deleting rows of a relation does besides, as far as the catalogue says: [kind, name, relation, rows]. `rows` are
+-- those that refer to rows from before the border; null where nobody can count them.
+CREATE OR REPLACE FUNCTION public.archiver_effects(
+    namespace text, relation text, time_column text, border timestamptz
+) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = '' SET timezone = 'UTC'
+SET statement_timeout = '55s' AS $$
+DECLARE
+    target regclass := format('%I.%I', namespace, relation)::regclass;
+    found jsonb := '[]';
+    one record;
+    referring bigint;
+    same text;
+    younger text;
+BEGIN
+    FOR one IN
+        WITH RECURSIVE kin AS (SELECT * FROM archiver.kin_of(target)),
+        refs AS (
+            SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.confdeltype, k.conkey, k.confkey, 1 AS depth
+            FROM pg_catalog.pg_constraint k
+            WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT kin.oid FROM kin)
+            UNION
+            SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.confdeltype, k.conkey, k.confkey, r.depth + 1
+            FROM refs r JOIN pg_catalog.pg_constraint k ON k.contype = 'f' AND k.conparentid = 0
+                AND k.confrelid = r.conrelid AND r.confdeltype = 'c' AND k.conrelid <> r.conrelid
+            WHERE r.depth < 16
+        )
+        SELECT CASE r.confdeltype WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set_null' WHEN 'd' THEN 'set_default'
+                ELSE 'restrict' END AS kind, r.conname::text AS name, r.conrelid AS rel,
+            CASE WHEN r.depth = 1 AND r.confrelid = target THEN r.conkey END AS child, r.confkey AS parent
+        FROM refs r
+        UNION ALL
+        SELECT 'trigger', t.tgname::text, t.tgrelid, NULL, NULL
+        FROM pg_catalog.pg_trigger t JOIN kin ON kin.oid = t.tgrelid
+        WHERE NOT t.tgisinternal AND t.tgenabled NOT IN ('D', 'R') AND (t.tgtype & 8) <> 0 AND t.tgparentid = 0
+        UNION ALL
+        SELECT CASE WHEN w.is_instead THEN 'instead_rule' ELSE 'rule' END, w.rulename::text, w.ev_class, NULL, NULL
+        FROM pg_catalog.pg_rewrite w JOIN kin ON kin.oid = w.ev_class WHERE w.ev_type = '4' AND w.ev_enabled <> 'D'
+        UNION ALL
+        -- Columns that children have and their parent lacks.
+        SELECT 'child_columns', string_agg(a.attname::text, ', ' ORDER BY a.attnum), kin.oid, NULL, NULL
+        FROM kin JOIN pg_catalog.pg_attribute a ON a.attrelid = kin.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE kin.oid <> target AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_attribute v WHERE v.attrelid = target AND v.attname = a.attname
+            AND v.attnum > 0 AND NOT v.attisdropped AND v.atttypid = a.atttypid)
+        GROUP BY kin.oid
+        UNION ALL
+        SELECT 'no_replica_identity', p.pubname::text, c.oid, NULL, NULL
+        FROM kin JOIN pg_catalog.pg_class c ON c.oid = kin.oid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_publication_tables l ON l.schemaname = n.nspname AND l.tablename = c.relname
+        JOIN pg_catalog.pg_publication p ON p.pubname = l.pubname AND p.pubdelete
+        WHERE c.relkind = 'r' AND (c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))
+        ORDER BY 1, 2
+    LOOP
+        referring := NULL;
+        IF one.child IS NOT NULL AND has_table_privilege(one.rel, 'SELECT') THEN
+            SELECT string_agg(format('c.%I = r.%I', a.attname, b.attname), ' AND ') INTO same
+            FROM unnest(one.child, one.parent) AS p(child, parent)
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = one.rel AND a.attnum = p.child
+            JOIN pg_catalog.pg_attribute b ON b.attrelid = target AND b.attnum = p.parent;
+            younger := CASE WHEN one.rel = target
+                THEN format('AND (c.%1$I IS NULL OR c.%1$I >= %2$L::timestamptz)', time_column, border) ELSE '' END;
+            EXECUTE format('SELECT count(*) FROM %s AS c WHERE EXISTS (SELECT FROM %s AS r WHERE %s'
+                ' AND r.%I < %L::timestamptz) %s', one.rel::regclass, target, same, time_column, border, younger)
+                INTO referring;
+        END IF;
+        found := found || jsonb_build_array(jsonb_build_array(one.kind, one.name, (
+            SELECT format('%s.%s', n.nspname, c.relname) FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = one.rel), referring));
+    END LOOP;
+    RETURN found;
+END
+$$;
+
+
+-- What this session has counted until now, by table: rows inserted, updated, deleted.
+CREATE OR REPLACE FUNCTION archiver.counts() RETURNS jsonb
+LANGUAGE sql VOLATILE SET search_path = '' AS $$
+    SELECT coalesce(jsonb_object_agg(s.relid::text, jsonb_build_array(s.n_tup_ins, s.n_tup_upd, s.n_tup_del)), '{}')
+    FROM pg_catalog.pg_stat_xact_user_tables s WHERE s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0
+$$;
+
+-- What was changed since then beyond so many deleted rows of a relation, whoever did it: [relation, inserted, updated,
+-- deleted, altered] for each table; null when there is none. Tables that were emptied at once or altered are known by
+-- their lock.
+CREATE OR REPLACE FUNCTION archiver.changes(target regclass, before jsonb, gone bigint) RETURNS jsonb
+LANGUAGE sql VOLATILE SET search_path = '' AS $$
+    WITH kin AS (SELECT k.oid FROM archiver.kin_of(target) k),
+    now AS (
+        SELECT s.relid, format('%s.%s', s.schemaname, s.relname) AS name,
+            s.n_tup_ins - coalesce((before -> s.relid::text ->> 0)::bigint, 0) AS ins,
+            s.n_tup_upd - coalesce((before -> s.relid::text ->> 1)::bigint, 0) AS upd,
+            s.n_tup_del - coalesce((before -> s.relid::text ->> 2)::bigint, 0) AS del
+        FROM pg_catalog.pg_stat_xact_user_tables s JOIN pg_catalog.pg_class c ON c.oid = s.relid
+        WHERE c.relpersistence <> 't'
+    ),
+    own AS (
+        SELECT coalesce(sum(ins), 0)::bigint AS ins, coalesce(sum(upd), 0)::bigint AS upd,
+            coalesce(sum(del), 0)::bigint AS del
+        FROM now WHERE relid IN (SELECT oid FROM kin)
+    ),
+    found AS (
+        SELECT name, ins, upd, del, 0 AS alt FROM now
+        WHERE (ins <> 0 OR upd <> 0 OR del <> 0) AND relid NOT IN (SELECT oid FROM kin)
+        UNION ALL
+        SELECT format('%s.%s', n.nspname, c.relname), own.ins, own.upd, own.del - gone, 0
+        FROM own, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid = target AND (own.ins <> 0 OR own.upd <> 0 OR own.del <> gone)
+        UNION ALL
+        SELECT format('%s.%s', n.nspname, c.relname), 0, 0, 0, 1
+        FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+        AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+    )
+    SELECT jsonb_agg(jsonb_build_array(name, ins, upd, del, alt) ORDER BY name) FROM found
+$$;
+
+
+-- As archiver_purge, below. `app_path`: the search path that the application's own triggers run with.
+CREATE OR REPLACE FUNCTION archiver.purge_rows(
+    app_path text, namespace text, relation text, time_column text, since timestamptz, until timestamptz,
+    key_columns text[], proven jsonb, compared_columns jsonb, may_change text[]
+) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY INVOKER SET search_path = '' SET timezone = 'UTC' AS $$
 DECLARE
     target regclass := format('%I.%I', namespace, relation)::regclass;
     parts text[] := archiver.matching(target, time_column, since, until, key_columns);
+    before jsonb;
+    changed jsonb;
     gone bigint;
     stubborn bigint;
+    state text;
+    constraint_name text;
+    table_name text;
+    schema_name text;
 BEGIN
     -- Nobody alters the table from here on: a column with a default gives rows other content and no other version.
     EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target);
@@ -291,8 +433,25 @@ BEGIN
         RAISE EXCEPTION 'archiver: the columns are not those that were compared'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    EXECUTE format('DELETE FROM %s AS r USING %s AS k WHERE %s', target, parts[1], parts[2]) USING proven;
-    GET DIAGNOSTICS gone = ROW_COUNT;
+    -- Deferred constraints and triggers would do their work after the last look at what was changed.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    before := archiver.counts();
+    BEGIN
+        -- The path is set once, before the first row is deleted; the statement itself was read under ours.
+        EXECUTE format('DELETE FROM %s AS r USING %s AS k WHERE %s'
+            ' AND (SELECT pg_catalog.set_config(''search_path'', $2, true)) IS NOT NULL', target, parts[1], parts[2])
+            USING proven, app_path;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        PERFORM pg_catalog.set_config('search_path', '', true);
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, constraint_name = CONSTRAINT_NAME, table_name = TABLE_NAME,
+            schema_name = SCHEMA_NAME;
+        IF left(state, 2) IN ('08', '40', '53', '57', '58', 'XX') OR state IN ('55P03', '55006') THEN
+            RAISE;
+        END IF;
+        RAISE EXCEPTION 'archiver: the database does not let these rows go'
+            USING ERRCODE = 'AR002', DETAIL = jsonb_build_array(state, constraint_name, schema_name, table_name)::text;
+    END;
     IF gone <> jsonb_array_length(proven) THEN
         EXECUTE format('SELECT count(*) FROM %s AS r, %s AS k WHERE %s', target, parts[1], parts[2])
             INTO stubborn USING proven;
@@ -303,8 +462,28 @@ BEGIN
         RAISE EXCEPTION 'archiver: % rows were proven and % are still the same', jsonb_array_length(proven), gone
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    RETURN gone;
+    changed := archiver.changes(target, before, gone);
+    IF EXISTS (SELECT FROM jsonb_array_elements(changed) AS c WHERE (c ->> 4)::int <> 0 OR c ->> 0 <> ALL (may_change)) THEN
+        RAISE EXCEPTION 'archiver: more was changed than the rows that were compared'
+            USING ERRCODE = 'AR001', DETAIL = changed::text;
+    END IF;
+    RETURN jsonb_build_object('rows', gone, 'changed', coalesce(changed, '[]'));
 END
+$$;
+
+
+-- Delete exactly these rows, each only while it is the version that was compared with the archive, and only while the
+-- relation has the columns that were compared; returns how many, and what else was changed, of relations that `may_change`
+-- names. When anything differs, or anything else would change, the whole statement fails and nothing is deleted. It waits
+-- for others' locks for moments only. What it raises is never serialization_failure: PostgREST repeats such a transaction by
+-- itself, for ever. AR001: something else would change. AR002: the database does not let the rows go.
+DROP FUNCTION IF EXISTS public.archiver_purge(text, text, text, timestamptz, timestamptz, text[], jsonb, jsonb);
+CREATE OR REPLACE FUNCTION public.archiver_purge(
+    namespace text, relation text, time_column text, since timestamptz, until timestamptz, key_columns text[],
+    proven jsonb, compared_columns jsonb, may_change text[] DEFAULT '{}'
+) RETURNS jsonb LANGUAGE sql VOLATILE SECURITY INVOKER SET statement_timeout = '55s' SET lock_timeout = '5s' AS $$
+    SELECT archiver.purge_rows(pg_catalog.current_setting('search_path'), namespace, relation, time_column, since, until,
+        key_columns, proven, compared_columns, may_change)
 $$;
 
 
@@ -350,7 +529,7 @@ BEGIN
         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = 'archiver' OR n.nspname = 'public' AND p.proname IN (
             'archiver_look', 'archiver_describe', 'archiver_census', 'archiver_state', 'archiver_duplicate_keys',
-            'archiver_proven', 'archiver_purge', 'archiver_anchor_read', 'archiver_anchor_swap')
+            'archiver_proven', 'archiver_effects', 'archiver_purge', 'archiver_anchor_read', 'archiver_anchor_swap')
     LOOP
         -- A new function is everybody's by default, and a project may have granted it to its other roles as well.
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, anon, authenticated', one);

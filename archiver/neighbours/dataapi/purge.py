@@ -18,6 +18,7 @@ from archiver.neighbours.dataapi.client import RetryingApi
 from archiver.neighbours.dataapi.query import VERSION
 from archiver.neighbours.dataapi.snapshot import PostgrestSnapshot
 from archiver.neighbours.postgres.catalog import quoted, relation_name
+from archiver.neighbours.postgres.effects import changed
 
 _TEXT = "\0text"
 """Behind a key column's name: its text form, as it goes back to the server."""
@@ -100,16 +101,23 @@ class PostgrestPurge(PostgrestSnapshot):
                 )
             state = state.more(SourceState(rows=rows, digest=digest))
             compared = self._facts.of(dataset)["columns"]
-            self._calls.append({**arguments, "proven": part, "compared_columns": compared})
+            allowed = list(dataset.purge_may_change)
+            self._calls.append({**arguments, "proven": part, "compared_columns": compared, "may_change": allowed})
         return state
 
     def commit(self) -> tuple[RowsChanged, ...]:
         """See ``contracts.PurgeTransaction``. A batch whose keys make more than one question is no longer atomic."""
         is_begun = False
+        found: list[RowsChanged] = []
         for call in self._calls:
             try:
-                gone = self._api.api.call(
-                    "archiver_purge", call, doing=f"deleting rows of {call['relation']}", expects=int, writes=True
+                done = self._api.api.call(
+                    "archiver_purge",
+                    call,
+                    doing=f"deleting rows of {call['relation']}",
+                    expects=dict,
+                    keys=frozenset({"rows", "changed"}),
+                    writes=True,
                 )
             except ArchiverError as problem:
                 if is_begun:
@@ -117,14 +125,16 @@ class PostgrestPurge(PostgrestSnapshot):
                         f"{problem.message}; an earlier part of the same batch is deleted", hint=problem.hint
                     ) from problem
                 raise
+            gone = done["rows"]
             if gone != len(call["proven"]):
                 raise IntegrityError(
                     f"{self._api.location}: {len(call['proven'])} rows were to be deleted and {gone} were; the"
                     " archive holds each of them",
                     hint="archiver_purge is not the function that the migration installs: install it again",
                 )
+            found += changed(done["changed"])
             is_begun = True
-        return ()
+        return tuple(found)
 
     def _versions(self, dataset: Dataset, schema: TableSchema, keys: pa.Table) -> list[list[str]]:
         """Version and key of each row that is meant, as text."""

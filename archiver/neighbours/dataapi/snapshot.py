@@ -192,9 +192,22 @@ class PostgrestSnapshot:
         """See ``contracts.Snapshot``."""
         return bool(self._facts.of(dataset)["has_time_index"])
 
-    def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:  # noqa: ARG002
-        """See ``contracts.Snapshot``. The statement that deletes sees for itself."""
-        return ()
+    def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:
+        """See ``contracts.Snapshot``."""
+        rows = self._api.ask(
+            "archiver_effects",
+            {
+                "namespace": dataset.namespace,
+                "relation": dataset.relation,
+                "time_column": dataset.time_column,
+                "border": border.isoformat(),
+            },
+            doing=f"looking at what deleting rows of {dataset.name} does besides",
+            expects=list,
+        )
+        return tuple(
+            SideEffect(kind=kind, name=name, relation=relation, rows=count) for kind, name, relation, count in rows
+        )
 
     def partitions(self, dataset: Dataset) -> Partitions:  # noqa: ARG002
         """See ``contracts.Snapshot``. None can be dropped over HTTP."""

@@ -74,7 +74,7 @@ _OF_OTHERS: Final = {
 }
 """Parameters that are pasted daily with an address of another program, and that libpq refuses."""
 
-_CONDITIONS: Final = {
+CONDITIONS: Final = {
     "0A000": "feature_not_supported",
     "21000": "cardinality_violation",
     "22003": "numeric_value_out_of_range",
@@ -371,7 +371,7 @@ def condition(error: BaseException) -> str:
         for name, value in (getattr(error, "details", None) or ())
         if name in (b"PG_DIAG_CONSTRAINT_NAME", b"PG_DIAG_SCHEMA_NAME", b"PG_DIAG_TABLE_NAME")
     }
-    said = f"SQLSTATE {state}" + (f" {_CONDITIONS[state]}" if state in _CONDITIONS else "")
+    said = f"SQLSTATE {state}" + (f" {CONDITIONS[state]}" if state in CONDITIONS else "")
     if constraint := names.get("PG_DIAG_CONSTRAINT_NAME"):
         said += f", constraint {constraint}"
     if table := names.get("PG_DIAG_TABLE_NAME"):
@@ -397,7 +397,7 @@ def value_condition(error: BaseException) -> str:
     if not isinstance(error, OSError) or "PGRES_FATAL_ERROR" not in str(error):
         return ""
     state = next((state for words, state in _VALUE_WORDS.items() if words in str(error)), "")
-    return f"SQLSTATE {state} {_CONDITIONS[state]}" if state else ""
+    return f"SQLSTATE {state} {CONDITIONS[state]}" if state else ""
 
 
 def is_lost(error: BaseException) -> bool:
