@@ -4,9 +4,11 @@
 #   make bench  every benchmark in its quick size, some ten minutes; docs/performance.md has the long ones
 # and on a server:
 #   make install VENV=/opt/archiver/.venv   only what runs every night, hash-checked (docs/getting-started.md)
+#                RUN=requirements/alerts.txt   with what the alert service needs
 
 PYTHON ?= python3
 VENV   ?= .venv
+RUN    ?= requirements/run.txt
 BIN    := $(VENV)/bin
 PYTEST ?= -q -n 2 --dist loadfile
 LOOPS  := archiver/neighbours/loki/_entries archiver/neighbours/postgres/_uuid_text
@@ -52,7 +54,7 @@ unit: $(BIN)/.test
 # Not in place: what cron runs must not change with a `git pull` that nobody has tried.
 install:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/run.txt -r requirements/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $(RUN) -r requirements/build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 	$(BIN)/archiver --version
 
@@ -60,9 +62,10 @@ install:
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group build -o requirements/build.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra demo pyproject.toml -o requirements/demo.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra demo --group dev pyproject.toml -o requirements/test.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra demo --extra alerts --group dev pyproject.toml -o requirements/test.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --constraint requirements/test.txt pyproject.toml -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group synthetic -o requirements/synthetic.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --constraint requirements/test.txt --extra alerts pyproject.toml -o requirements/alerts.txt
 
 clean:
 	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .hypothesis *.egg-info $(LOOPS:=.c) $(LOOPS:=.*.so)

@@ -20,6 +20,7 @@ from archiver.neighbours.s3.store import S3Store
 from archiver.stack.check import check_stack
 from archiver.stack.settings import (
     AlertmanagerCheckSettings,
+    AlertServiceCheckSettings,
     ComposeCheckSettings,
     LogDirectorySettings,
     LokiCheckSettings,
@@ -27,6 +28,7 @@ from archiver.stack.settings import (
 )
 from archiver.stack.targets import (
     AlertmanagerTarget,
+    AlertServiceTarget,
     BucketFacts,
     ComposeTarget,
     LogDirectoryTarget,
@@ -41,13 +43,16 @@ Rules = (
     PrometheusCheckSettings
     | LokiCheckSettings
     | AlertmanagerCheckSettings
+    | AlertServiceCheckSettings
     | ComposeCheckSettings
     | LogDirectorySettings
 )
-Target = TypeVar("Target", PrometheusTarget, LokiTarget, AlertmanagerTarget, ComposeTarget, LogDirectoryTarget)
+Target = TypeVar(
+    "Target", PrometheusTarget, LokiTarget, AlertmanagerTarget, AlertServiceTarget, ComposeTarget, LogDirectoryTarget
+)
 
 SETTINGS_THAT_NAME_A_TARGET = (
-    "ARCHIVER_PROMETHEUS_URL, ARCHIVER_LOKI_URL, stack.alertmanager.url, stack.compose.file,"
+    "ARCHIVER_PROMETHEUS_URL, ARCHIVER_LOKI_URL, stack.alertmanager.url, stack.alerts.url, stack.compose.file,"
     " stack.log_directories.<name>.path, an S3 store or loki_store, SUPABASE_DB_URL"
 )
 
@@ -81,6 +86,7 @@ def stack_targets(settings: Settings) -> StackTargets:
         prometheus=() if prometheus is None else (prometheus,),
         loki=() if loki is None else (loki,),
         alertmanager=() if alertmanager is None else (alertmanager,),
+        alerts=() if rules.alerts.url is None else (_target(AlertServiceTarget, rules.alerts, promised),),
         compose=() if rules.compose.file is None else (_target(ComposeTarget, rules.compose, promised),),
         log_directories=tuple(_target(LogDirectoryTarget, one, promised) for one in rules.log_directories.values()),
         buckets=tuple(_buckets(settings)) if rules.buckets.enabled else (),

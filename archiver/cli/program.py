@@ -16,7 +16,21 @@ from typer.core import TyperCommand, TyperGroup
 
 from archiver import __version__
 
-COMMANDS: Mapping[str, tuple[str, str] | tuple[str, Mapping[str, tuple[str, str]]]] = {
+Entry = tuple[str, str] | tuple[str, Mapping[str, "Entry"]]
+ALERTS: Mapping[str, Entry] = {
+    "serve": ("alerts:serve", "Take in alerts and answer questions about them."),
+    "list": ("alerts:show", "What fires, from the service's database."),
+    "ack": ("alerts:ack", "Take a firing alert on: nobody is called for it until then."),
+    "token": (
+        "Who may ask, write or post.",
+        {
+            "add": ("alerts:token_add", "Make a token and print it, once: the last line."),
+            "list": ("alerts:token_list", "Names and scopes; the tokens themselves are nowhere."),
+            "remove": ("alerts:token_remove", "Forget a token: it counts no longer, from the next request on."),
+        },
+    ),
+}
+COMMANDS: Mapping[str, Entry] = {
     "init": ("init:init", "Begin an archive: private key, store, anchor, configuration file."),
     "export": ("export:export", "Archive every finished window that is new or has changed."),
     "verify": ("verify:verify", "Check the archive against its ledger."),
@@ -55,12 +69,13 @@ COMMANDS: Mapping[str, tuple[str, str] | tuple[str, Mapping[str, tuple[str, str]
             "validate": ("config:validate", "Check every setting, touching nothing."),
         },
     ),
+    "alerts": ("The alert service: an inbox for Alertmanager.", ALERTS),
     "demo": ("demo:demo", "Archive 45 days of invented rows from an embedded Postgres."),
 }
 """By name, in the order in which a person meets them: first what a night does, then what one looks at.
 
 A command is its function (``module:function`` in this package) and the first sentence of its help; a group is its own
-line and its commands.
+line and its commands, which may be groups again.
 """
 
 
@@ -93,16 +108,19 @@ class Group(TyperGroup):
         return name, found.real() if isinstance(found, Listed) else found, rest
 
 
-def _group(name: str, line: str, entries: Mapping[str, tuple[str, str]]) -> Group:
-    commands = {entry: Listed(entry, *listed) for entry, listed in entries.items()}
-    return Group(name=name, help=line, commands=dict(commands), no_args_is_help=True, rich_markup_mode=None)
+def _made(name: str, entry: Entry) -> Listed | Group:
+    first, second = entry
+    if isinstance(second, str):
+        return Listed(name, first, second)
+    commands = {each: _made(each, listed) for each, listed in second.items()}
+    return Group(name=name, help=first, commands=dict(commands), no_args_is_help=True, rich_markup_mode=None)
 
 
 class _Program(Group):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        for name, (first, second) in COMMANDS.items():
-            self.add_command(Listed(name, first, second) if isinstance(second, str) else _group(name, first, second))
+        for name, entry in COMMANDS.items():
+            self.add_command(_made(name, entry))
 
 
 app = typer.Typer(

@@ -22,6 +22,11 @@ NAMES: Mapping[str, Message] = {
     "check.alertmanager.retention": Message(
         "Alertmanager: Aufbewahrung von Stummschaltungen", "Alertmanager: how long silences are kept"
     ),
+    "check.alerts.check": Message("Alarmdienst: die Prüfung selbst", "Alert service: the check itself"),
+    "check.alerts.reachable": Message("Alarmdienst: Erreichbarkeit", "Alert service: reachable"),
+    "check.alerts.retention": Message(
+        "Alarmdienst: Aufbewahrung von Alarmen", "Alert service: how long alerts are kept"
+    ),
     "check.compose.check": Message("Compose-Datei: die Prüfung selbst", "Compose file: the check itself"),
     "check.compose.file": Message("Compose-Datei: Lesbarkeit", "Compose file: can be read"),
     "check.compose.output": Message(

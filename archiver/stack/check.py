@@ -8,10 +8,11 @@ from functools import partial
 import httpx
 
 from archiver.model import Finding, Fix, Look, Verdict
-from archiver.stack import alertmanager, compose, composefile, logdirs, loki, objectstore, prometheus, supabase
+from archiver.stack import alertmanager, alerts, compose, composefile, logdirs, loki, objectstore, prometheus, supabase
 from archiver.stack.targets import (
     Access,
     AlertmanagerTarget,
+    AlertServiceTarget,
     ComposeTarget,
     LokiTarget,
     PrometheusTarget,
@@ -46,6 +47,8 @@ def check_stack(
         run.of_server(
             "alertmanager", alertmanager_target, partial(run.ask_alertmanager, alertmanager_target, targets.compose)
         )
+    for service in targets.alerts:
+        run.of_server("alerts", service, partial(alerts.check, service, now=now))
     for compose_target in targets.compose:
         run.contained("compose", str(compose_target.file), partial(compose.check, compose_target, run.running()))
     for directory in targets.log_directories:
@@ -105,7 +108,7 @@ class _Run:
     def of_server(
         self,
         kind: str,
-        target: PrometheusTarget | LokiTarget | AlertmanagerTarget,
+        target: PrometheusTarget | LokiTarget | AlertmanagerTarget | AlertServiceTarget,
         look: Callable[[httpx.Client], tuple[Finding, ...]],
     ) -> None:
         def ask() -> tuple[Finding, ...]:

@@ -79,6 +79,18 @@ class AlertmanagerCheckSettings(AccessSettings):
         return web_address(value)
 
 
+class AlertServiceCheckSettings(AccessSettings):
+    """What is promised for the alert service: it keeps labels of alerts, and notes of people."""
+
+    url: str | None = Field(None, description="The deployed alert service. Unset: it is not looked at.")
+    retention: Duration | None = Field(None, description="Promised. Unset: stack.retention.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        return web_address(value)
+
+
 class ComposeCheckSettings(Section):
     """The compose file that the stack was started with."""
 
@@ -159,6 +171,7 @@ class StackSettings(Section):
     prometheus: PrometheusCheckSettings = Field(default_factory=PrometheusCheckSettings)
     loki: LokiCheckSettings = Field(default_factory=LokiCheckSettings)
     alertmanager: AlertmanagerCheckSettings = Field(default_factory=AlertmanagerCheckSettings)
+    alerts: AlertServiceCheckSettings = Field(default_factory=AlertServiceCheckSettings)
     compose: ComposeCheckSettings = Field(default_factory=ComposeCheckSettings)
     log_directories: Mapping[str, LogDirectorySettings] = Field(default_factory=dict)
     buckets: BucketCheckSettings = Field(default_factory=BucketCheckSettings)

@@ -12,6 +12,7 @@ from archiver.model import SOURCE_RETENTION, Statement
 from archiver.stack.settings import (
     AccessSettings,
     AlertmanagerCheckSettings,
+    AlertServiceCheckSettings,
     ComposeCheckSettings,
     LogDirectorySettings,
     LokiCheckSettings,
@@ -66,6 +67,13 @@ class LokiTarget(LokiCheckSettings, Access):
 
 class AlertmanagerTarget(AlertmanagerCheckSettings, Access):
     """A deployed Alertmanager: its silences carry names and comments of people."""
+
+    url: str = Field(repr=False)
+    promise: timedelta = SOURCE_RETENTION
+
+
+class AlertServiceTarget(AlertServiceCheckSettings, Access):
+    """A deployed alert service: alerts and their history carry whatever labels and notes say."""
 
     url: str = Field(repr=False)
     promise: timedelta = SOURCE_RETENTION
@@ -167,6 +175,7 @@ class StackTargets:
     prometheus: tuple[PrometheusTarget, ...] = ()
     loki: tuple[LokiTarget, ...] = ()
     alertmanager: tuple[AlertmanagerTarget, ...] = ()
+    alerts: tuple[AlertServiceTarget, ...] = ()
     compose: tuple[ComposeTarget, ...] = ()
     log_directories: tuple[LogDirectoryTarget, ...] = ()
     buckets: tuple[BucketFacts, ...] = ()

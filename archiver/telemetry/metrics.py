@@ -49,7 +49,7 @@ OF_ONE_RUN: Final = frozenset(
 )
 """Said anew by every run. All others keep their last value through a run that could not find a new one."""
 
-SUBJECTS: Final = ("prometheus", "loki", "alertmanager", "compose", "logs", "store", "supabase")
+SUBJECTS: Final = ("prometheus", "loki", "alertmanager", "alerts", "compose", "logs", "store", "supabase")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,6 +149,13 @@ FIXES: Mapping[str, Message] = {
     "fix.alertmanager": Message(
         "mit --data.retention={value} oder weniger starten", "start it with --data.retention={value} or less"
     ),
+    "fix.alerts_retention": Message(
+        "mit --retention {value} oder weniger starten", "start it with --retention {value} or less"
+    ),
+    "fix.alerts_late": Message(
+        "in seinem Log nachsehen, warum er nichts löscht: mcp_alerts_loop_failures_total, eine volle Platte",
+        "see in its log why it deletes nothing: mcp_alerts_loop_failures_total, a full disk",
+    ),
     "fix.flag": Message("den Startparameter berichtigen", "correct the flag"),
     "fix.resolved": Message(
         "stattdessen eine Datei mit der Ausgabe von `docker compose config` nennen",

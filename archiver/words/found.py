@@ -181,6 +181,10 @@ FOUND: Mapping[str, Message] = {
         "{silences|beendete Stummschaltung|beendete Stummschaltungen}, die früheste {age_s} alt ({oldest_at})",
         "{silences|silence|silences} that ended, the earliest {age_s} old ({oldest_at})",
     ),
+    "seen.no_alert": Message("kein Alarm gespeichert", "no alert is kept"),
+    "seen.oldest_alert": Message(
+        "der älteste Eintrag ist {age_s} alt ({oldest_at})", "the oldest entry is {age_s} old ({oldest_at})"
+    ),
     "seen.files": Message("{files|Datei|Dateien}", "{files|file|files}"),
     "seen.file_line": Message(
         "die älteste Zeile {age_s} alt ({oldest_at}) in {name}", "the oldest line {age_s} old ({oldest_at}) in {name}"

@@ -32,6 +32,9 @@ LOOKS: Mapping[str, Message] = {
     "look.no_mapping": Message("{place}: enthält keine Zuordnung", "{place}: holds no mapping"),
     "look.no_list": Message("{place}: ist keine Liste", "{place}: is no list"),
     "look.other_server": Message("{path}: keine Antwort von {kind}", "{path}: not the answer of {kind}"),
+    "look.no_alert_service": Message(
+        "{path}: nicht die Seite des Alarmdienstes", "{path}: not the page of the alert service"
+    ),
     "look.no_key": Message("{place}: {key} fehlt", "{place} has no {key}"),
     "look.unreadable": Message("{setting} ist {value} und nicht lesbar", "{setting} is {value}, which cannot be read"),
     "look.no_time": Message("{place}: keine Zeit", "{place}: no time"),

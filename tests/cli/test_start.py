@@ -57,7 +57,7 @@ def test_a_bare_start_imports_only_the_program(arguments: tuple[str, ...]) -> No
     assert _libraries(found) <= (BARE_LIBRARIES if len(arguments) == 1 else BARE_LIBRARIES | READING_LIBRARIES)
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("ex", "export"), ("hold a", "add")])
+@pytest.mark.parametrize(("typed", "offered"), [("ex", "export"), ("hold a", "add"), ("alerts token r", "remove")])
 def test_completing_a_name_imports_no_command(typed: str, offered: str) -> None:
     words = f"archiver {typed}"
     environment = {

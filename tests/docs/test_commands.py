@@ -12,7 +12,10 @@ from tests.support.deployment import ROOT
 from tests.support.postgres import Database
 from tests.support.program import PROGRAM
 
-NOT_WALKED = {"demo": "README.md shows it, and tests/cli run it"}
+NOT_WALKED = {
+    "demo": "README.md shows it, and tests/cli run it",
+    "alerts serve": "it runs until it is stopped; tests/alerts run it",
+}
 GROUPS = sorted({one.path[:1] for one in commands() if len(one.path) > 1})
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.docs.commands import commands
 from tests.support import daemon, monitoring
 
 COMPOSE = monitoring.STACK / "docker-compose.yml"
@@ -92,6 +93,7 @@ PORTS = {
     "otel-collector": {4317: 4317, 4318: 4318, 9464: 9464, 13133: 13133},
     "prometheus": {9090: 9090},
     "alertmanager": {9093: 9093},
+    "backend-mcp-alerts": {8090: 8080},
     "loki": {3100: 3100},
     "promtail": {},
     "alloy": {12345: 12345},
@@ -163,11 +165,44 @@ def test_configuration_files_are_mounted_where_the_commands_look() -> None:
 
 def test_alertmanager_shares_a_network_with_the_mcp_alert_service() -> None:
     networks = monitoring.read("docker-compose.yml")["networks"]
-    assert "mcp-alerts" in SERVICES["alertmanager"]["networks"]
-    assert networks["mcp-alerts"] == {"name": "mcp-alerts"}, "made by this stack, so that it starts alone"
+    assert networks["mcp-alerts"] == {"name": "mcp-alerts"}
     for name, service in SERVICES.items():
-        if name != "alertmanager":
-            assert service["networks"] == ["monitoring"]
+        if name == "backend-mcp-alerts":
+            assert service["networks"] == {"monitoring": {}, "mcp-alerts": {"aliases": ["backend-mcp-alerts"]}}
+        else:
+            assert service["networks"] == ["monitoring", *(["mcp-alerts"] if name == "alertmanager" else [])]
+
+
+def test_alertmanager_reads_the_token_that_the_alert_service_makes() -> None:
+    service, alertmanager = SERVICES["backend-mcp-alerts"], SERVICES["alertmanager"]
+    places = {v.split(":")[0]: v.split(":")[1] for v in service["volumes"]}
+    (option,) = [each for each in service["command"] if each.startswith("--post-token-file=")]
+    made = option.partition("=")[2].replace(places["mcp-alerts-token"], "")
+    assert "mcp-alerts-token:/etc/alertmanager/mcp-alerts:ro" in alertmanager["volumes"]
+    hooks = [
+        hook
+        for receiver in monitoring.read("alertmanager.yml")["receivers"]
+        for hook in receiver.get("webhook_configs", [])
+    ]
+    for hook in hooks:
+        credentials = hook["http_config"]["authorization"]["credentials_file"]
+        assert credentials == f"/etc/alertmanager/mcp-alerts{made}"
+    # The file is readable for its group, and that is Alertmanager's.
+    assert service["user"].split(":")[1] == alertmanager["user"].split(":")[1]
+    assert alertmanager["depends_on"] == {"backend-mcp-alerts": {"condition": "service_started"}}
+
+
+def test_the_alert_service_is_built_from_this_repository_and_understands_its_command() -> None:
+    service = SERVICES["backend-mcp-alerts"]
+    assert (monitoring.STACK / service["build"]["context"]).resolve() == monitoring.ROOT
+    dockerfile = (monitoring.ROOT / service["build"]["dockerfile"]).read_text()
+    assert f" AS {service['build']['target']}\n" in dockerfile
+    assert f"USER {service['user']}\n" in dockerfile
+    options = {option for one in commands() if one.path == ("alerts", "serve") for option in one.options}
+    assert {each.partition("=")[0] for each in service["command"][1:]} <= options
+    for volume in service["volumes"][1:]:
+        place = volume.split(":")[1]
+        assert f" {place} " in dockerfile or f" {place}\n" in dockerfile, "a new volume takes over its owner from there"
 
 
 def mebibytes(text: str) -> int:

@@ -20,7 +20,7 @@ def test_ports(language: str) -> None:
     published = {
         host for name in monitoring.read("docker-compose.yml")["services"] for host in monitoring.published(name)
     }
-    assert published == {3001, 3100, 4317, 4318, 9090, 9093, 9464, 12345, 13133}
+    assert published == {3001, 3100, 4317, 4318, 8090, 9090, 9093, 9464, 12345, 13133}
     for port in {*published, 3000, 9080, 9100, 9113, 9200}:
         assert re.search(rf"\b{port}\b", GUIDES[language]), port
 

@@ -272,9 +272,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             f"{nginx}/metrics", home))  # fmt: skip
 
         config = copy.deepcopy(monitoring.read("alertmanager.yml"))
+        token = home / "post-token"
+        token.write_text("a-token-of-the-tests")
         for receiver in config["receivers"]:
             for hook in receiver.get("webhook_configs", []):
                 hook["url"] = f"http://127.0.0.1:{webhook.server_address[1]}{urllib.parse.urlparse(hook['url']).path}"
+                hook["http_config"]["authorization"]["credentials_file"] = str(token)
         (home / "alertmanager.yml").write_text(yaml.safe_dump(config))
         alertmanager = f"http://127.0.0.1:{ports['alertmanager']}"
         flags = [f for f in monitoring.service("alertmanager")["command"] if f.startswith("--cluster")]

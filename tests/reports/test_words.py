@@ -18,7 +18,7 @@ GERMAN = Words("de")
 
 
 def test_every_check_of_the_stack_has_a_name_for_people() -> None:
-    kinds = "prometheus|loki|alertmanager|compose|logs|store|supabase"
+    kinds = "prometheus|loki|alertmanager|alerts|compose|logs|store|supabase"
     named = set(re.findall(rf"`((?:{kinds})\.[a-z_.]+)`", PAGE.read_text()))
     for path in (CODE / "stack").glob("*.py"):
         named |= set(re.findall(rf'"((?:{kinds})\.[a-z_.]+)"', path.read_text()))
