@@ -5,9 +5,30 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from archiver.ledger.holdings import DatasetHoldings, SlotHoldings
-from archiver.model import HoldPlaced, Reason, Refusal, Slot, SourceState, Statement, Window
-from archiver.retention import Clocks, GuardSettings, Overdue, guard, overdue, plan_purge
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.model import (
+    Column,
+    HoldPlaced,
+    Reason,
+    Refusal,
+    SchemaChanged,
+    Segment,
+    Slot,
+    SourceState,
+    Statement,
+    Window,
+)
+from archiver.retention import (
+    Clocks,
+    CompactionRules,
+    GuardSettings,
+    Overdue,
+    guard,
+    overdue,
+    plan_compaction,
+    plan_purge,
+)
+from archiver.retention.compaction import INSTANT_BYTES_MAX, PARTS_PER_MERGE_MAX
 from archiver.retention.holds import covers, under_key
 from tests.support.archive import LOGS, day
 from tests.support.nights import placed
@@ -174,3 +195,86 @@ def test_where_nothing_has_a_key_nothing_may_go() -> None:
     )  # fmt: skip
     assert [one.keep for one in made.slots] == [Reason.NO_KEY()]
     assert (made.rows_going, made.share) == (0, 0.0)
+
+
+# ── Which parts become one ─────────────────────────────────────────────────────────────────────────────────────
+
+TIMESTAMP, DATE = "timestamp[us, tz=UTC]", "date32[day]"
+
+
+def merges(
+    *sizes: int,
+    key: tuple[str, ...] = (),
+    time_type: str = TIMESTAMP,
+    place: Slot | None = None,
+    unverified: tuple[int, ...] = (),
+    merged_size_bytes_max: int = 1 << 30,
+    parts_min: int = 2,
+) -> list[list[int]]:
+    """Which parts of one slot, of these sizes in the order of their commits, are merged with which."""
+    place = slot(0) if place is None else place
+    columns = (Column(name=LOGS.time_column, source_type="x", archive_type=time_type),)
+    schema = SchemaChanged(
+        dataset="logs", version=1, schema="s", columns=columns, time_column=LOGS.time_column, key_columns=key
+    )
+    segments = [
+        HeldSegment(
+            Segment(
+                key=f"data/{part}", slot=place, part=part, size_bytes=size_bytes, sha256="", rows=1, schema="s",
+                oldest=None, newest=None,
+            ),
+            part, day(1), verified_at=None if part in unverified else day(1),
+        )
+        for part, size_bytes in enumerate(sizes)
+    ]  # fmt: skip
+    held = DatasetHoldings(
+        name="logs", slots={place: SlotHoldings(place, segments=segments)}, schema=schema, schemas={"s": schema}
+    )
+    rules = CompactionRules(
+        parts_min=parts_min, small_size_bytes_max=INSTANT_BYTES_MAX, merged_size_bytes_max=merged_size_bytes_max
+    )
+    plan = plan_compaction(LOGS, held, lambda _: (), rules=rules, now=NOW)
+    return [[one.segment.part for one in merge.segments] for merge in plan.merges]
+
+
+def test_parts_without_a_key_become_one_as_far_as_its_size_may_be() -> None:
+    """In the order of their commits; what is left alone with itself stays as it is."""
+    assert merges(4, 4, 4, 4, 4, merged_size_bytes_max=8) == [[0, 1], [2, 3]]
+    assert merges(4, 4, 4, 4, 4, merged_size_bytes_max=7) == []
+    assert merges(9, 4, 4, merged_size_bytes_max=8) == [[1, 2]]
+    assert merges(1, 1, 1, parts_min=3) == [[0, 1, 2]]
+    assert merges(1, 1, parts_min=3) == []
+
+
+def test_parts_with_a_key_become_one_from_the_newest_back() -> None:
+    """The latest version of a row stays the latest."""
+    assert merges(4, 4, 4, key=("id",), merged_size_bytes_max=8) == [[1, 2]]
+    assert merges(4, 4, 4, key=("id",), merged_size_bytes_max=7) == []
+    assert merges(1, 1, 1, key=("id",), unverified=(1,)) == []
+    assert merges(1, 1, 1, key=("id",), unverified=(0,)) == [[1, 2]]
+    assert merges(1, INSTANT_BYTES_MAX + 1, 1, 1, key=("id",)) == [[2, 3]]
+
+
+def test_parts_without_a_key_that_nobody_has_verified_wait() -> None:
+    """The others need not wait for them: no row is a version of another."""
+    assert merges(1, 1, 1, 1, unverified=(1,)) == [[0, 2, 3]]
+    assert merges(1, 1, 1, 1, unverified=(1, 2, 3)) == []
+    assert merges(1, INSTANT_BYTES_MAX + 1, 1) == [[0, 2]], "a large one stays as it is"
+
+
+@pytest.mark.parametrize("key", [(), ("id",)])
+def test_so_many_files_are_read_side_by_side(key: tuple[str, ...]) -> None:
+    (merge,) = merges(*[1] * (PARTS_PER_MERGE_MAX + 1), key=key)
+    assert len(merge) == PARTS_PER_MERGE_MAX
+    assert (merge[0], merge[-1]) == ((1, PARTS_PER_MERGE_MAX) if key else (0, PARTS_PER_MERGE_MAX - 1))
+
+
+@pytest.mark.parametrize("key", [(), ("id",)])
+def test_rows_of_one_instant_are_merged_only_as_far_as_memory_goes(key: tuple[str, ...]) -> None:
+    """Those whose time is a date, and those without one, are not read as a stream."""
+    half, undated = INSTANT_BYTES_MAX // 2, Slot(window=None)
+    assert merges(half, half, half, key=key) == [[0, 1, 2]]
+    pair = [[1, 2]] if key else [[0, 1]]
+    assert merges(half, half, half, key=key, time_type=DATE) == pair
+    assert merges(half, half, half, key=key, place=undated) == pair
+    assert merges(half, half + 1, key=key, place=undated) == []
