@@ -119,6 +119,36 @@ def test_proof_is_that_of_counting_by_hand(
     assert (found.differing, found.late) == (differing, len(others) - differing)
 
 
+def distinct(count: int) -> pa.Table:
+    """Sorted rows, each with a time and a key of its own."""
+    return table([{"t": number, "id": f"{number:03d}", "x": 0.5, "b": b""} for number in range(count)])
+
+
+def test_of_a_window_that_nobody_touched_every_row_is_proven() -> None:
+    """The way without counting says the same as counting does: nothing is duplicate, nothing differs, nothing is late."""
+    for rows in (distinct(0), distinct(1), distinct(100)):
+        found = prove(rows, rows, ["id"])
+        assert found.keys.equals(rows.select(["id"]))
+        assert (found.duplicate, found.differing, found.late) == (0, 0, 0)
+
+
+def test_of_what_is_equal_nothing_is_new_and_nothing_missing() -> None:
+    """Neither where all is equal nor where a side is empty, and the other is counted whole."""
+    for left, right, new, missing in ((3, 3, 0, 0), (3, 0, 3, 0), (0, 3, 0, 3), (0, 0, 0, 0)):
+        found = difference(distinct(left), distinct(right))
+        assert (found.new.num_rows, found.missing) == (new, missing)
+
+
+def test_pairs_are_cut_as_soon_as_there_are_enough_rows() -> None:
+    """Of a long stream no more than about ``rows`` wait in memory: a batch more, and the rows of the last instant."""
+    rows, batch = 10, 5
+    streams = [iter(distinct(100).to_batches(max_chunksize=batch)) for _ in range(2)]
+    sizes = [ours.num_rows for ours, _ in aligned(streams[0], [streams[1]], SCHEMA, "t", rows=rows)]
+    assert sum(sizes) == 100
+    assert sizes[0] == rows - 1, "all but the last instant, of which more may follow"
+    assert max(sizes) <= rows
+
+
 def taken(batches: list[pa.RecordBatch], read: list[int]) -> Iterator[pa.RecordBatch]:
     """The batches, with a note of each that was asked for."""
     for number, batch in enumerate(batches):

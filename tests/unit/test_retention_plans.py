@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from archiver.ledger.holdings import DatasetHoldings, HeldSegment, SlotHoldings
+from archiver.ledger.holdings import DatasetHoldings, HeldSegment, Holdings, SlotHoldings
 from archiver.model import (
     Column,
     HoldPlaced,
@@ -29,7 +29,7 @@ from archiver.retention import (
     plan_purge,
 )
 from archiver.retention.compaction import INSTANT_BYTES_MAX, PARTS_PER_MERGE_MAX
-from archiver.retention.holds import covers, under_key
+from archiver.retention.holds import covers, holds_on, under_key
 from tests.support.archive import LOGS, day
 from tests.support.nights import placed
 
@@ -134,6 +134,15 @@ def test_a_hold_covers_every_window_that_has_an_instant_of_its_own(hold: HoldPla
     """Bounds are half-open on both sides, so that neighbours are not held; rows without a time may lie anywhere."""
     assert [number for number in range(4) if covers(hold, "logs", slot(number))] == covered
     assert covers(hold, "logs", Slot(window=None)) is (hold.dataset != "messages")
+
+
+def test_of_several_holds_those_count_that_cover_the_slot() -> None:
+    """In the order of their placing, those of a person included."""
+    person, early, other = replace(on(), subject="5" * 64), on(until=day(2)), on(dataset="messages")
+    holdings = Holdings(holds={"1": person, "2": other, "3": early})
+    assert holds_on(holdings, "logs", slot(1)) == (person, early)
+    assert holds_on(holdings, "logs", slot(2)) == (person,)
+    assert holds_on(Holdings(), "logs", slot(1)) == ()
 
 
 def test_a_hold_on_a_person_stays_one_only_under_the_key_that_made_it() -> None:
