@@ -9,7 +9,7 @@ import platform
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from archiver.app.stack import server_targets
 from archiver.config import Location, Settings, contradictions, secret_files
 from archiver.config.consistency import LOCAL_HOSTS, Contradiction
 from archiver.config.sources import Loaded
-from archiver.contracts import Anchor, ChunkStore, ObjectStore, RelationFacts, Source
+from archiver.contracts import Anchor, ChunkStore, ObjectStore, RelationFacts, SideEffect, Source
 from archiver.doctor import (
     ClockFacts,
     DatasetFacts,
@@ -51,7 +51,7 @@ from archiver.doctor import (
     warning,
 )
 from archiver.doctor.diagnosis import REPORT_IT
-from archiver.errors import ArchiverError, Interrupted, TransientError
+from archiver.errors import ArchiverError, Interrupted, Refused, TransientError
 from archiver.ledger.entries import Descriptor, read_descriptor
 from archiver.ledger.ledger import open_ledger
 from archiver.model import Dataset, Fix, TableSchema
@@ -67,6 +67,7 @@ from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.retry import RetryPolicy
 from archiver.neighbours.s3.store import S3Store
 from archiver.privacy.columns import archived_schema
+from archiver.retention import notes, obstacles
 from archiver.stack.web import Server, open_client
 from archiver.stack.words import Unknown
 from archiver.words import english
@@ -387,6 +388,10 @@ class _Exam:
         try:
             with source.snapshot() as snapshot:
                 schema = snapshot.schema(dataset)
+                if dataset.source_retention is not None:
+                    yield self.of_effects(
+                        dataset, subject, snapshot.side_effects(dataset, snapshot.taken_at - dataset.source_retention)
+                    )
         except ArchiverError as error:
             # Other things may be wrong with it as well, and are not to be found one a day.
             yield of_error("database.grants", subject, error)
@@ -406,6 +411,22 @@ class _Exam:
                     told=told,
                 )
             )
+
+    def of_effects(self, dataset: Dataset, subject: str, effects: Sequence[SideEffect]) -> Diagnosis:
+        """Whether a deletion would change more than it compares; what a person agreed to is told."""
+        others = {f"{one.namespace}.{one.relation}" for one in self.datasets if one.name != dataset.name}
+        against = obstacles(effects, dataset.purge_may_change, leaving_first=others)
+        if against:
+            return problem(
+                "database.effects",
+                subject,
+                f"nothing of it may be purged: {'; '.join(against)}",
+                "archive and purge first what would go along, or, where it is not to be archived, name it in"
+                f" datasets.{dataset.name}.purge_may_change",
+                exit_status=Refused.exit_status,
+            )
+        told = "; ".join(notes(effects, dataset.purge_may_change))
+        return ok("database.effects", subject, told or "deleting its rows changes nothing else")
 
     def of_policies(self, dataset: Dataset, subject: str, schema: TableSchema) -> Diagnosis:
         """Whether what is asked of columns can be done to these."""

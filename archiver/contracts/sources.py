@@ -186,6 +186,20 @@ class PurgeTransaction(Snapshot, Protocol):
         """
         ...
 
+    def attempt(self, dataset: Dataset, schema: TableSchema, window: Window, rows_max: int) -> int:
+        """Delete the oldest rows of a window, proven or not, look what that changes, and leave all as it was.
+
+        Afterwards the transaction is of no use any more. Where a source cannot do that, nothing is tried.
+
+        Returns:
+            How many rows were tried.
+
+        Raises:
+            Refused: Something else would be changed, or the rows are not let go.
+            AccessDenied, TransientError: As ``delete``.
+        """
+        ...
+
     def commit(self) -> tuple[RowsChanged, ...]:
         """Make the deletions durable, if nothing but the rows that were to be deleted has changed.
 

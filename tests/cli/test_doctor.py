@@ -139,6 +139,7 @@ def test_a_healthy_machine(world: World) -> None:
         "anchor.reachable", "anchor.rights", "archive.ledger", "database.reachable", "database.version",
         "database.encryption", "database.statement_timeout", "database.transaction_timeout", "database.connections",
         "database.writable", "database.transactions", "database.grants", "database.key", "database.index",
+        "database.effects",
     } == looked_at  # fmt: skip
     assert objects(world) == before
 

@@ -354,6 +354,25 @@ def test_a_dataset_that_was_stopped_is_not_purged(database: Database, change: st
     untouched(database, made, receipt)
 
 
+@pytest.mark.parametrize("obstacle", ["a soft delete", "an append-only table", "another table is emptied"])
+def test_a_plan_tries_a_deletion_and_leaves_everything_as_it_was(database: Database, obstacle: str) -> None:
+    """What no catalogue tells is said beforehand as well; nothing is gone, and the next transaction can begin."""
+    setup, says = OBSTACLES[obstacle]
+    made = night(database, *setup)
+    (plan,) = made.plan_purge(look=True)
+    assert plan.rows_going == 0
+    assert {slot.keep for slot in plan.slots} == {Reason.SIDE_EFFECTS()}
+    assert says.replace("rows were proven", "rows were tried") in " ".join(plan.remarks)
+    assert count(database, "events") == ROWS
+    (plan,) = night_again(made).plan_purge(look=True)
+    assert plan.rows_going == 0
+
+
+def night_again(made: Nights) -> Nights:
+    """The same on the same connection, which is not in any transaction."""
+    return replace(made)
+
+
 def test_nothing_of_this_is_in_the_way_of_a_plain_table(database: Database) -> None:
     made = night(database)
     (plan,) = made.plan_purge()

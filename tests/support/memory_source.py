@@ -214,6 +214,9 @@ class MemoryPurge(MemorySnapshot):
             self._gone.append((dataset.relation, number, version))
         return SourceState(rows=len(found), digest=_digest([version for _, version in found]))
 
+    def attempt(self, dataset: Dataset, schema: TableSchema, window: Window, rows_max: int) -> int:
+        return 0
+
     def commit(self) -> tuple[RowsChanged, ...]:
         self._source.before_commit()
         with self._source.faults.call("source.commit", "memory"):

@@ -419,6 +419,58 @@ def test_an_anchor_beside_the_chain_is_found() -> None:
         opened(store, moved)
 
 
+def test_an_anchor_that_is_moved_by_hand_while_an_entry_is_appended_is_named() -> None:
+    """The error says where it was and where it is; the entry stands, and the anchor is left as it was found."""
+    store, anchor = grown(3)
+    ledger = opened(store, anchor)
+    anchor.tamper(ARCHIVE_ID, None)
+    with pytest.raises(LedgerBroken, match="was at entry 3 and is at nothing now; entry 4 is in the ledger"):
+        ledger.append([event(4)])
+    assert anchor.read(ARCHIVE_ID) is None
+    assert len(entry_keys(store)) == 5
+
+
+@both
+def test_an_anchor_that_is_emptied_under_an_open_ledger_is_filled_and_an_entry_says_so(conditional: bool) -> None:
+    """As when it is found empty at the opening: deletions wait for a person."""
+    store, anchor = grown(3, conditional=conditional)
+    ledger = opened(store, anchor)
+    anchor.tamper(ARCHIVE_ID, None)
+    assert ledger.refresh()
+    assert ledger.holdings.anchor_adopted_at == NOW
+    standing = anchor.read(ARCHIVE_ID)
+    assert standing is not None
+    assert standing.seq == ledger.holdings.seq == 4
+
+
+@both
+def test_what_lies_beside_the_entries_is_passed_over(conditional: bool) -> None:
+    """What has no entry's name, or one of the other way to order writers, is not read; a verification names it."""
+    store, anchor = grown(3, conditional=conditional)
+    ledger = opened(store, anchor)
+    store.tamper(f"{layout.LEDGER_PREFIX}README", b"what is this")
+    for seq in (1, 4):
+        store.tamper(layout.entry_key(seq, "ab" * 32 if conditional else ""), b"not this way")
+    assert not ledger.refresh()
+    assert opened(store, anchor).holdings.seq == 3
+    ledger.append([event(4)])
+    assert opened(store, anchor).holdings.seq == 4
+
+
+def test_a_reader_without_an_anchor_remembers_what_it_read(tmp_path: Path) -> None:
+    """Where the store orders writers, every entry that is there counts, whatever an anchor says."""
+    store, _ = grown(20)
+
+    def reads() -> int:
+        store.faults.calls.clear()
+        reader = open_ledger(store, None, signer=None, run="r", now=lambda: NOW, cache_dir=tmp_path)
+        assert reader.holdings.seq == 20
+        return sum(call.kind == "read" and call.key.startswith(layout.LEDGER_PREFIX) for call in store.faults.calls)
+
+    assert reads() == 21
+    assert reads() == 1, "only the last one that it knows"
+
+
 def test_time_never_goes_back_in_the_ledger() -> None:
     """A clock that was set back does not stop an export: time stands still until it has caught up."""
     store, anchor = begin()

@@ -130,6 +130,7 @@ def test_a_part_declares_order_statistics_and_bloom_filters(tmp_path: Path) -> N
         ]
         assert {group.column(i).compression for i in range(3)} == {"ZSTD"}
         assert all(group.column(i).has_offset_index and group.column(i).has_column_index for i in range(3))
+        assert [group.column(i).bloom_filter_offset is not None for i in range(3)] == [False, True, False]
         facts = {key.decode(): value.decode() for key, value in file.schema_arrow.metadata.items()}
     assert json.loads(facts["archiver.sorted_by"]) == ["created_at", "id"]
     assert facts["archiver.slot"] == "2026-05-01"

@@ -105,6 +105,10 @@ class PostgrestPurge(PostgrestSnapshot):
             self._calls.append({**arguments, "proven": part, "compared_columns": compared, "may_change": allowed})
         return state
 
+    def attempt(self, dataset: Dataset, schema: TableSchema, window: Window, rows_max: int) -> int:  # noqa: ARG002
+        """See ``contracts.PurgeTransaction``. A statement over HTTP is committed by itself: nothing is tried."""
+        return 0
+
     def commit(self) -> tuple[RowsChanged, ...]:
         """See ``contracts.PurgeTransaction``. A batch whose keys make more than one question is no longer atomic."""
         is_begun = False

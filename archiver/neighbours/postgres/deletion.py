@@ -1,7 +1,7 @@
 """Deleting from a Postgres database: one repeatable-read transaction for a batch of rows, or for a whole partition."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -182,6 +182,39 @@ class PostgresPurge(PostgresSnapshot):
                     )
         self._rows = int(rows)
         return SourceState(rows=int(rows), digest=str(digest) if is_versioned else "")
+
+    def attempt(self, dataset: Dataset, schema: TableSchema, window: Window, rows_max: int) -> int:
+        """See ``contracts.PurgeTransaction``. A view's rows have no place by which some of them could be chosen."""
+        if not self._known.is_versioned(dataset):
+            return 0
+        where, name = self._where(schema, window), relation_name(dataset)
+        time = f"r.{quoted(schema.time_column)}"
+        wanted = self._query(f"SELECT count(*) FROM (SELECT FROM {name} AS r WHERE {where} LIMIT {rows_max}) AS w")[0][
+            0
+        ]
+        if not wanted:
+            return 0
+        statement = (
+            f"WITH gone AS (DELETE FROM {name} AS g WHERE (g.tableoid, g.ctid) IN (SELECT r.tableoid, r.ctid"
+            f" FROM {name} AS r WHERE {where} ORDER BY {time} LIMIT {rows_max}) AND {_AS_THE_ROLE} IS NOT NULL"
+            " RETURNING 1) SELECT count(*) FROM gone"
+        )
+        self._may_keep = False
+        try:
+            with self._lock, self._deleting(dataset, window):
+                rows = int(fetch(self._main, statement)[0][0])
+                run(self._main, "SET LOCAL search_path = pg_catalog")
+                found = changed(fetch(self._main, f"SELECT {changes(dataset, rows)}::text")[0][0])
+        finally:
+            with suppress(*FAILURES):
+                self._run_to_commit("ROLLBACK")
+        if rows != wanted:
+            raise Refused(
+                f"{dataset.name}: {wanted} rows were tried to be deleted, and {rows} would be; all was left as it was",
+                hint="a trigger or a rule keeps them: take it away, or set source_retention to never",
+            )
+        self._refuse(found)
+        return rows
 
     @contextmanager
     def _deleting(self, dataset: Dataset, window: Window) -> Iterator[None]:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import rfc8785
 
 from archiver.contracts import Partition, Partitions, Purgeable, SideEffect, Snapshot
-from archiver.errors import ArchiverError, ConfigError, OutcomeUnknown, Partial, Refused, SchemaDrift
+from archiver.errors import ArchiverError, ConfigError, OutcomeUnknown, Partial, Refused, SchemaDrift, TransientError
 from archiver.ledger.holdings import Holdings, SlotHoldings
 from archiver.ledger.ledger import Ledger
 from archiver.model import (
@@ -59,6 +59,9 @@ from archiver.retention import (
     under_key,
     window_at,
 )
+
+ATTEMPT_ROWS = 100
+"""So many are deleted for a plan, and rolled back: enough to see what goes along, few enough to lock nobody out."""
 
 NO_PLAN = "0" * 64
 """The plan of an intent that only makes room for rows which another run's reconciliation could not see."""
@@ -232,6 +235,7 @@ class Purge:
         plan = self._forbidden(snapshot, dataset, schema, plan)
         if not look:
             return plan
+        plan = self._tried(dataset, schema, plan)
         slots = []
         for one in plan.slots:
             known = holdings.dataset(dataset.name).slots.get(one.slot)
@@ -270,6 +274,19 @@ class Purge:
             )
             return _all_kept(plan, Reason.SIDE_EFFECTS(), against)
         return replace(plan, remarks=(*plan.remarks, *notes(effects, dataset.purge_may_change)))
+
+    def _tried(self, dataset: Dataset, schema: TableSchema, plan: PurgePlan) -> PurgePlan:
+        """The plan, after some of its rows were deleted and everything was rolled back: what triggers do is seen so."""
+        if not plan.going:
+            return plan
+        try:
+            with self._source.purging(dataset) as work:
+                work.attempt(dataset, schema, plan.going[0].due, ATTEMPT_ROWS)
+        except (Refused, ConfigError, Partial) as problem:
+            return _all_kept(plan, Reason.SIDE_EFFECTS(), [problem.message])
+        except TransientError as problem:
+            return replace(plan, remarks=(*plan.remarks, f"a deletion could not be tried: {problem.message}"))
+        return plan
 
     def _may_differ(self, dataset: Dataset, known: SlotHoldings, state: SourceState) -> bool:
         """Whether a slot may have rows that are not proven: whatever the versions of its rows do not rule out."""
