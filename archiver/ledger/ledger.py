@@ -101,6 +101,7 @@ class Ledger:
                 # Signed by the archive's key, so it was part of the archive: it is never dropped in silence.
                 self._uncached.clear()
                 if not self._is_in_store(cached[-1]):
+                    self._say_what_is_wrong()
                     raise forgotten(cached[-1], where=self.store.location, path=self._cache.path)
         self.refresh()
         if self.head is None:
@@ -108,6 +109,17 @@ class Ledger:
                 f"{self.store.location}: {layout.DESCRIPTOR} is there, but the ledger has no entries; nothing was done",
                 hint="run `archiver init` again if it was interrupted; else restore ledger/ from a copy",
             )
+
+    def _say_what_is_wrong(self) -> None:
+        """Read the whole ledger as it lies there, moving nothing.
+
+        Raises:
+            LedgerBroken: What it says of itself, or the anchor of it; not raised where both agree.
+        """
+        self._forget()
+        self._checkpoint = self._read_anchor()
+        self._accept(self._read_new())
+        self._check_reach()
 
     def _is_in_store(self, signed: SignedEntry) -> bool:
         """Whether the store still has an entry: everything that is appended builds on the last one."""
@@ -278,24 +290,31 @@ class Ledger:
             check_checkpoint(standing, self.descriptor.public_key, where=self.anchor.location)
         return standing
 
-    def _reconcile_anchor(self) -> None:
-        """Complete an anchor that is behind the ledger; refuse one that is ahead of it or beside it."""
-        if self.anchor is None or self.head is None:
+    def _check_reach(self) -> None:
+        """Refuse an anchor that is ahead of the ledger, or beside its head."""
+        if self.anchor is None or self.head is None or self._checkpoint is None:
             return
         head, standing = self.head, self._checkpoint
-        if standing is not None and standing.seq > head.entry.seq:
+        if standing.seq > head.entry.seq:
             raise LedgerBroken(
                 f"{self.anchor.location} knows entry {standing.seq}, {self.store.location} ends with entry"
                 f" {head.entry.seq}: the end of the ledger was cut off; nothing was done",
                 hint="restore ledger/ from a copy that reaches as far as the anchor",
             )
+        if standing.seq == head.entry.seq and standing.hash != head.hash:
+            raise LedgerBroken(
+                f"{self.anchor.location} and {self.store.location} disagree about entry {standing.seq}:"
+                f" {standing.hash[:16]}… and {head.hash[:16]}…; nothing was done",
+                hint="the ledger was replaced; restore it from a copy",
+            )
+
+    def _reconcile_anchor(self) -> None:
+        """Complete an anchor that is behind the ledger; refuse one that is ahead of it or beside it."""
+        self._check_reach()
+        if self.anchor is None or self.head is None:
+            return
+        head, standing = self.head, self._checkpoint
         if standing is not None and standing.seq == head.entry.seq:
-            if standing.hash != head.hash:
-                raise LedgerBroken(
-                    f"{self.anchor.location} and {self.store.location} disagree about entry {standing.seq}:"
-                    f" {standing.hash[:16]}… and {head.hash[:16]}…; nothing was done",
-                    hint="the ledger was replaced; restore it from a copy",
-                )
             return
         if standing is None and head.entry.seq > 0 and self._signer is not None:
             # The entry comes first and moves the anchor with it: a run that dies in between leaves the anchor empty,

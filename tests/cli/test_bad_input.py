@@ -171,8 +171,8 @@ BAD = {
     "no such directory": Bad(
         environment={"ARCHIVER_STORE": "file://{directory}/nix"}, says=("{directory}/nix",), hint="archiver init"
     ),
-    "an archive of a newer format": Bad(mutate=newer_format, says=("format 2", "up to 1"), hint="upgrade archiver"),
-    "verify a newer format": Bad(call=("verify",), mutate=newer_format, says=("format 2", "up to 1"), hint="upgrade archiver"),
+    "an archive of a newer format": Bad(mutate=newer_format, says=("format 3", "reads format 2"), hint="upgrade archiver"),
+    "verify a newer format": Bad(call=("verify",), mutate=newer_format, says=("format 3", "reads format 2"), hint="upgrade archiver"),
     "an altered entry": Bad(mutate=alter_entry, status=4, says=("entry 1", "signature"), hint="verify"),
     "an altered entry, verified": Bad(call=("verify",), mutate=alter_entry, status=4, says=("entry 1",), hint="copy"),
     "an altered entry, looked at": Bad(call=("status",), mutate=alter_entry, status=4, says=("entry 1",), hint="verify"),
