@@ -29,6 +29,7 @@ from archiver.retention import (
     plan_purge,
 )
 from archiver.retention.compaction import INSTANT_BYTES_MAX, PARTS_PER_MERGE_MAX
+from archiver.retention.export import same_state
 from archiver.retention.holds import covers, holds_on, under_key
 from tests.support.archive import LOGS, day
 from tests.support.nights import placed
@@ -204,6 +205,32 @@ def test_where_nothing_has_a_key_nothing_may_go() -> None:
     )  # fmt: skip
     assert [one.keep for one in made.slots] == [Reason.NO_KEY()]
     assert (made.rows_going, made.share) == (0, 0.0)
+
+
+# ── What looks as it did ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("known", "seen_now", "same"),
+    [
+        (("3", "8"), ("3", "8"), True),
+        (("3", "8"), ("3", "9"), False),
+        (("3", "8"), ("4", "8"), False),
+        (("3", ""), ("3", ""), True),
+        (("3", "8"), ("3", ""), True),
+        (("3", ""), ("3", "8"), True),
+        (("3", ""), ("4", ""), False),
+        (("3", "?"), ("3", "8"), False),
+    ],
+)
+def test_digests_are_compared_where_both_have_one(
+    known: tuple[str, str], seen_now: tuple[str, str], *, same: bool
+) -> None:
+    """The number of rows always is; a slot that was never compared is not the same as anything."""
+    state = SourceState(rows=int(seen_now[0]), digest=seen_now[1])
+    before = SourceState(rows=int(known[0]), digest=known[1])
+    assert same_state(SlotHoldings(slot(0), state=before), state) is same
+    assert not same_state(SlotHoldings(slot(0)), state)
 
 
 # ── Which parts become one ─────────────────────────────────────────────────────────────────────────────────────
