@@ -16,12 +16,14 @@ from archiver.ledger.entries import (
     Signer,
     decode_entry,
     encode_entry,
+    read_descriptor,
     sha256_hex,
     sign_checkpoint,
     signature_is_valid,
     signed_body,
 )
 from archiver.ledger.ledger import Ledger, open_ledger
+from archiver.ledger.memory import Memory
 from archiver.model import AnchorAdopted, Checkpoint, Entry, Verified
 from archiver.operations.archive.init import initialise
 from tests.support.archive import ARCHIVE_ID, SIGNER, Archive
@@ -469,6 +471,17 @@ def test_a_reader_without_an_anchor_remembers_what_it_read(tmp_path: Path) -> No
 
     assert reads() == 21
     assert reads() == 1, "only the last one that it knows"
+
+
+def test_this_machine_knows_the_newest_entry_that_it_has_seen(tmp_path: Path) -> None:
+    """Only of the archive that is asked for, and only one that its key signed."""
+    store, anchor = grown(3)
+    ledger, descriptor = opened(store, anchor, cache_dir=tmp_path), read_descriptor(store)
+    assert Memory(tmp_path).head(descriptor) == ledger.head
+    strangers = descriptor.model_copy(update={"public_key": Signer.generate().public_key})
+    assert Memory(tmp_path).head(strangers) is None
+    assert Memory(tmp_path).head(descriptor.model_copy(update={"archive_id": "f" * 32})) is None
+    assert Memory(None).head(descriptor) is None
 
 
 def test_time_never_goes_back_in_the_ledger() -> None:

@@ -29,7 +29,7 @@ from archiver.retention import (
     plan_purge,
 )
 from archiver.retention.compaction import INSTANT_BYTES_MAX, PARTS_PER_MERGE_MAX
-from archiver.retention.export import same_state
+from archiver.retention.export import plan_export, same_state
 from archiver.retention.holds import covers, holds_on, under_key
 from tests.support.archive import LOGS, day
 from tests.support.nights import placed
@@ -231,6 +231,27 @@ def test_digests_are_compared_where_both_have_one(
     before = SourceState(rows=int(known[0]), digest=known[1])
     assert same_state(SlotHoldings(slot(0), state=before), state) is same
     assert not same_state(SlotHoldings(slot(0)), state)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "emptied"),
+    [
+        (None, None, [None, 0, 1, 2]),
+        (day(1), None, [1, 2]),
+        (None, day(1), [0]),
+        (day(1), day(2), [1]),
+        (day(1) + TICK, day(2) + TICK, [1, 2]),
+        (day(3), None, []),
+    ],
+)
+def test_a_window_that_lost_its_last_row_is_looked_at_if_it_was_asked_for(
+    since: datetime | None, until: datetime | None, emptied: list[int | None]
+) -> None:
+    """No census shows it any more; bounds leave out what lies outside, and rows without a time lie in none."""
+    plan = plan_export(LOGS, seen(4, 4, 4, 0), {}, now=NOW, settled_until=NOW, since=since, until=until)
+    expected = [Slot(window=None) if number is None else slot(number) for number in emptied]
+    assert [one.slot for one in plan.due] == expected
+    assert {one.state.rows for one in plan.due} <= {0}
 
 
 # ── Which parts become one ─────────────────────────────────────────────────────────────────────────────────────
