@@ -111,6 +111,14 @@ def test_what_this_version_does_not_know_is_refused(change: Callable[[dict[str, 
         decode_entry(rfc8785.dumps(content), where="ledger/x")
 
 
+@pytest.mark.parametrize("data", [b"", b"hello", b"{}", b"[2]", b'{"format":"3"}', b'{"format":null}', b'{"format":2}'])
+def test_what_says_of_no_other_format_is_damage(data: bytes) -> None:
+    """Another version could not read it either: the fix is a copy."""
+    with pytest.raises(LedgerBroken, match="ledger/x: not a ledger entry") as caught:
+        decode_entry(data, where="ledger/x")
+    assert "copy" in caught.value.hint
+
+
 def test_an_entry_of_a_newer_format_says_to_upgrade() -> None:
     """It is no damage: the fix is another version."""
     with pytest.raises(ConfigError, match="format 99") as caught:
