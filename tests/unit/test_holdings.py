@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -152,6 +152,22 @@ def test_a_part_gets_a_number_that_no_part_of_its_day_ever_had() -> None:
     assert gone.next_part(hour) == 4, "windows of one day share a folder"
     assert gone.next_part(Slot(window=Window(day(1), day(2)))) == 0
     assert gone.next_part(Slot(window=None)) == 0
+
+
+def test_segments_are_told_by_dataset_and_slot_whatever_came_first() -> None:
+    """Whoever reads two archives of the same rows sees them in one order."""
+    undated = Slot(window=None)
+    late = exported(replace(part(0, name="c"), slot=undated))
+    holdings = folded(
+        replace(exported(part(0, name="a")), dataset="messages"),
+        exported(part(0, name="b")),
+        replace(late, slot=undated),
+    )
+    assert [(name, held.segment.key) for name, held in holdings.segments()] == [
+        ("logs", "data/c"),
+        ("logs", "data/b"),
+        ("messages", "data/a"),
+    ]
 
 
 def test_what_is_put_into_quarantine_again_is_listed_again() -> None:
