@@ -154,6 +154,19 @@ def test_a_part_gets_a_number_that_no_part_of_its_day_ever_had() -> None:
     assert gone.next_part(Slot(window=None)) == 0
 
 
+def test_a_slot_is_expired_while_nothing_of_it_is_held() -> None:
+    """Not before all of it has gone, and not after rows that came late were archived."""
+    events = (
+        exported(part(0), part(1)),
+        ExpireIntended(dataset="logs", keys=("data/0",), plan=""),
+        ExpireIntended(dataset="logs", keys=("data/1",), plan=""),
+        exported(part(2)),
+    )
+    told = [folded(*events[:count]).dataset("logs").slots[PLACE] for count in range(1, 5)]
+    assert [slot.is_expired for slot in told] == [False, False, True, False]
+    assert [(slot.rows, slot.rows_expired) for slot in told] == [(2, 0), (1, 1), (0, 2), (1, 2)]
+
+
 def test_segments_are_told_by_dataset_and_slot_whatever_came_first() -> None:
     """Whoever reads two archives of the same rows sees them in one order."""
     undated = Slot(window=None)
