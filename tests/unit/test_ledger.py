@@ -467,6 +467,15 @@ def test_what_lies_beside_the_entries_is_passed_over(conditional: bool) -> None:
     assert opened(store, anchor).holdings.seq == 4
 
 
+def test_a_writer_without_an_anchor_misses_none() -> None:
+    """Where the store orders writers an archive can do without: nothing is adopted that is not there."""
+    store, _ = grown(3)
+    writer = open_ledger(store, None, signer=SIGNER, run="r", now=lambda: NOW)
+    writer.append([event(4)])
+    ledger = open_ledger(store, None, signer=SIGNER, run="r", now=lambda: NOW)
+    assert (ledger.holdings.seq, ledger.holdings.anchor_adopted_at, ledger.is_anchored) == (4, None, False)
+
+
 def test_a_reader_without_an_anchor_remembers_what_it_read(tmp_path: Path) -> None:
     """Where the store orders writers, every entry that is there counts, whatever an anchor says."""
     store, _ = grown(20)

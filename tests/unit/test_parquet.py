@@ -21,6 +21,7 @@ from archiver.parquet import (
     check_part,
     fingerprint,
     is_sorted,
+    no_utf8,
     read_batches,
 )
 
@@ -103,6 +104,22 @@ def test_row_groups_are_cut_at_their_bound_whatever_the_batches(tmp_path: Path) 
             groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
         assert groups == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 10]
     assert one.sha256 == other.sha256
+
+
+def test_no_row_group_is_empty(tmp_path: Path) -> None:
+    """Neither at the end of a part whose rows fill its groups, nor in one without rows."""
+    for name, count, groups in (("a", ROW_GROUP_ROWS, 1), ("b", 0, 0)):
+        with pq.ParquetFile(write(tmp_path / name, rows(count)).path) as file:
+            assert file.metadata.num_row_groups == groups
+
+
+def test_a_time_that_arrow_does_not_know_is_no_broken_text() -> None:
+    """Postgres has 24:00; only columns with text in them are looked at, lists and maps of it too."""
+    end_of_day = pa.array([86_400_000_000], pa.int64()).view(pa.time64("us"))
+    broken = pa.array([b"\xff"]).view(pa.string())
+    listed = pa.ListArray.from_arrays([0, 1], broken)
+    found = no_utf8(pa.record_batch({"t": end_of_day, "ok": pa.array(["ä"]), "text": broken, "list": listed}))
+    assert found == ("text", "list")
 
 
 def test_a_writer_holds_a_row_group_at_most(tmp_path: Path) -> None:
