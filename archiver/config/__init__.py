@@ -2,7 +2,8 @@
 
 - ``settings``: the tree; what a setting does and why its default is what it is says the room that works by it
 - ``sources``: where values come from, in which order, and what is wrong with them
-- ``consistency``: settings that do not go together
+- ``refusals``: what is refused because settings do not go together
+- ``consistency``: settings that go together and do something else than was meant
 - ``times``: dates and ages as people write them
 - ``template``: the file that ``archiver init`` writes
 """

@@ -189,22 +189,12 @@ def _digests(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _retentions(settings: Settings) -> Iterator[Contradiction]:
-    relations: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, rules in settings.all_datasets().items():
-        if not rules.enabled:
-            continue
-        relations[rules.namespace, rules.relation or name].append(name)
+    enabled = {name: rules for name, rules in settings.all_datasets().items() if rules.enabled}
+    for name, rules in enabled.items():
         yield from _retention(name, rules)
-    for (namespace, relation), names in relations.items():
-        if len(names) > 1:
-            yield Contradiction(
-                settings=tuple(f"datasets.{name}.relation" for name in names),
-                fact=f"{' and '.join(names)} are one relation, {namespace}.{relation}: its rows are archived twice",
-                fix=f"remove one of them, or set datasets.{names[-1]}.enabled = false",
-            )
     if settings.logs() is not None:
         yield from _log_retention(settings.loki)
-    if not relations and settings.logs() is None:
+    if not enabled and settings.logs() is None:
         yield Contradiction(
             settings=("datasets", "loki_store"),
             fact="no dataset is enabled and no logs are named: there is nothing to archive",

@@ -21,6 +21,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from archiver.config.refusals import refuse
 from archiver.config.settings import DEFAULT_DATASETS, Settings
 from archiver.errors import ConfigError
 
@@ -96,7 +97,8 @@ def load(
         directory: The working directory; None: the process's own.
 
     Raises:
-        ConfigError: One line for each mistake, all of them at once. No secret is ever shown.
+        ConfigError: One line for each mistake, all of them at once; what is wrong only together, one at a time. No
+            secret is ever shown.
     """
     environ = os.environ if environ is None else environ
     directory = Path.cwd() if directory is None else directory
@@ -138,6 +140,7 @@ def load(
                 for error in exc.errors(include_input=False, include_url=False)
             ]
         ) from None
+    refuse(settings)
     return Loaded(settings, origins, chosen)
 
 

@@ -118,12 +118,21 @@ BAD = {
         call=("export", "--since", "2026-02-30"), says=("--since '2026-02-30'", "no such time"), hint="2026-11-01"
     ),
     "no such time column": Bad(
+        environment={"ARCHIVER_DATASETS__APP_AUDIT_LOG__ENABLED": "false"},
         mutate=configure('[datasets.extra]\nrelation = "app_audit_log"\ntime_column = "created"'),
         says=("extra", "created"),
         hint="created_at",
     ),
     "no such key column": Bad(
-        mutate=configure('[datasets.extra]\nrelation = "app_audit_log"\nkey = ["uid"]'), says=("extra", "uid"), hint="id"
+        environment={"ARCHIVER_DATASETS__APP_AUDIT_LOG__ENABLED": "false"},
+        mutate=configure('[datasets.extra]\nrelation = "app_audit_log"\nkey = ["uid"]'),
+        says=("extra", "uid"),
+        hint="id",
+    ),
+    "two datasets of one relation": Bad(
+        mutate=configure('[datasets.extra]\nrelation = "app_audit_log"'),
+        says=("app_audit_log and extra", "public.app_audit_log"),
+        hint="datasets.extra.enabled = false",
     ),
     "no such relation": Bad(
         mutate=configure('[datasets.extra]\nrelation = "app_audit_logg"'),

@@ -6,6 +6,7 @@ import pytest
 
 from archiver.config import Contradiction, contradictions, load, secret_files
 from archiver.config.consistency import project_of
+from archiver.errors import ConfigError
 
 SOUND = """
 store = "s3://bucket/logs"
@@ -63,8 +64,6 @@ def test_sound_settings(tmp_path: Path) -> None:
          f"both lie in the project {REF}", False),
         ("[datasets.app_audit_log]", '[datasets.app_audit_log]\ncolumns = { ip = "hmac" }', {},
          ("privacy_key_file", "datasets.app_audit_log.columns.ip"), "no key to make it with", True),
-        ("[datasets.app_audit_log]", '[datasets.app_audit_log]\nrelation = "log_workflow_events"', {},
-         ("datasets.app_audit_log.relation", "datasets.log_workflow_events.relation"), "archived twice", True),
         ("[datasets.app_audit_log]", '[datasets.app_audit_log]\nsource_retention = "365d"', {},
          ("datasets.app_audit_log.archive_retention", "datasets.app_audit_log.source_retention"),
          "never be purged there", True),
@@ -93,6 +92,30 @@ def test_a_contradiction(
     assert said.stops is stops
     assert said.fix
     assert "sb_secret_x" not in repr(said)
+
+
+def test_fault_two_datasets_over_one_relation_are_refused(tmp_path: Path) -> None:
+    """A hold on one would not stop the other, and the one that drops columns deletes what the other has not archived."""
+    shared = SOUND + '[datasets.extra]\nrelation = "app_audit_log"\n'
+    with pytest.raises(ConfigError) as raised:
+        found_in(tmp_path, shared)
+    assert raised.value.exit_status == 2
+    assert "datasets app_audit_log and extra are one relation, public.app_audit_log" in raised.value.message
+    assert "merge" in raised.value.hint
+    assert "datasets.app_audit_log.enabled = false or datasets.extra.enabled = false" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        'relation = "app_audit_log"\nenabled = false',
+        'relation = "App_Audit_Log"',
+        'relation = "app_audit_log"\nschema = "other"',
+    ],
+)
+def test_relations_that_are_not_the_same(tmp_path: Path, other: str) -> None:
+    said = found_in(tmp_path, f'{SOUND}[datasets.extra]\narchive_retention = "365d"\n{other}\n')
+    assert said == ()
 
 
 def test_which_project_an_address_names() -> None:
