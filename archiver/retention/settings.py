@@ -17,7 +17,9 @@ class DatasetSettings(Section):
     """One kind of record. The two that the product is for exist without any configuration."""
 
     enabled: bool = Field(True, description="Off: it is neither exported nor purged; what is held stays.")
-    relation: str = Field("", description="Table or view, in its exact case; of one dataset only. Empty: the name.")
+    relation: str = Field(
+        "", description="Table or view, in its exact case; no other dataset may have it. Empty: the dataset's name."
+    )
     namespace: str = Field(NAMESPACE, alias="schema", min_length=1, description="The database schema.")
     time_column: str = Field(
         TIME_COLUMN, min_length=1, description="timestamptz, timestamp (taken as UTC) or date: where retention begins."
