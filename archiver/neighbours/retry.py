@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import tenacity
+from typing_extensions import override
 
 from archiver.contracts import Anchor, ObjectRef, ObjectStore, PendingUpload, Removal, StoreFacts
 from archiver.errors import (
@@ -158,35 +159,41 @@ class RetryPolicy(RetrySettings):
 
 
 @dataclass(frozen=True, slots=True)
-class RetryingStore:
+class RetryingStore(ObjectStore):
     """Any store, asked again."""
 
     inner: ObjectStore
     policy: RetryPolicy
 
     @property
+    @override
     def location(self) -> str:
         """The inner store's."""
         return self.inner.location
 
+    @override
     def create(self, key: str, data: bytes | Path, *, sha256: str) -> None:
         """A repetition after a lost reply finds the same bytes, which is success."""
         self.policy.call(lambda: self.inner.create(key, data, sha256=sha256), repeatable=True)
 
+    @override
     def read(self, key: str, *, size_bytes_max: int) -> bytes:
         """Whole again from the beginning when it broke off."""
         return self.policy.call(lambda: self.inner.read(key, size_bytes_max=size_bytes_max))
 
     @contextmanager
+    @override
     def open(self, key: str) -> Iterator[BinaryIO]:
         """Only opening is retried; what fails while reading is the caller's to start again."""
         with ExitStack() as stack:
             yield self.policy.call(lambda: stack.enter_context(self.inner.open(key)))
 
+    @override
     def stat(self, key: str) -> ObjectRef | None:
         """The inner store's answer."""
         return self.policy.call(lambda: self.inner.stat(key))
 
+    @override
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectRef]:
         """Goes on after the last key given; every key that was given renews the policy."""
         last = after
@@ -201,10 +208,12 @@ class RetryingStore:
             last = reference.key
             yield reference
 
+    @override
     def delete(self, key: str) -> Removal:
         """Deleting twice is harmless; the counts of an attempt that went unanswered are lost."""
         return self.policy.call(lambda: self.inner.delete(key), repeatable=True)
 
+    @override
     def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
         """Asks again for those keys only that were not answered; every key that was answered renews the policy.
 
@@ -235,18 +244,21 @@ class RetryingStore:
             else:
                 return {key: settled[key] for key in keys}
 
+    @override
     def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
         """All at once: there are few, and their listing has no place to go on from."""
         yield from self.policy.call(lambda: [*self.inner.pending_uploads(prefix)])
 
+    @override
     def abort_upload(self, upload: PendingUpload) -> None:
         """Aborting twice is harmless."""
         self.policy.call(lambda: self.inner.abort_upload(upload), repeatable=True)
 
+    @override
     def clock(self) -> datetime | None:
-        """See ``contracts.ObjectStore``."""
         return self.policy.call(self.inner.clock)
 
+    @override
     def probe(self, token: str) -> StoreFacts:
         """A probe removes what an earlier attempt under the same token left."""
         return self.policy.call(lambda: self.inner.probe(token))
@@ -268,25 +280,29 @@ def _again(
 
 
 @dataclass(frozen=True, slots=True)
-class RetryingAnchor:
+class RetryingAnchor(Anchor):
     """Any anchor, asked again."""
 
     inner: Anchor
     policy: RetryPolicy
 
     @property
+    @override
     def location(self) -> str:
         """The inner anchor's."""
         return self.inner.location
 
+    @override
     def read(self, archive_id: str) -> Checkpoint | None:
         """The inner anchor's answer."""
         return self.policy.call(lambda: self.inner.read(archive_id))
 
+    @override
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
         """A repetition after a lost reply finds ``new``, which is success."""
         self.policy.call(lambda: self.inner.swap(expected, new), repeatable=True)
 
+    @override
     def clock(self) -> datetime | None:
         """The inner anchor's answer."""
         return self.policy.call(self.inner.clock)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from typing_extensions import override
+
+from archiver.contracts import Anchor
 from archiver.errors import Conflict, IntegrityError
 from archiver.model import Checkpoint
 from archiver.neighbours import checkpoint as codec
@@ -17,12 +20,13 @@ from archiver.neighbours.dataapi.client import DataApi
 
 
 @dataclass(frozen=True, slots=True)
-class SupabaseAnchor:
+class SupabaseAnchor(Anchor):
     """One row for each archive in ``archiver.archiver_anchor``, through the data API."""
 
     api: DataApi
 
     @property
+    @override
     def location(self) -> str:
         """The project, without its key."""
         return f"{self.api.location} archiver.archiver_anchor"
@@ -35,8 +39,8 @@ class SupabaseAnchor:
         """
         self.api.look()
 
+    @override
     def read(self, archive_id: str) -> Checkpoint | None:
-        """See ``contracts.Anchor``."""
         fields = self._read(archive_id)["checkpoint"]
         if fields is None:
             return None
@@ -44,8 +48,9 @@ class SupabaseAnchor:
             raise IntegrityError(f"{self.location}: what stands there is not a checkpoint; nothing was changed")
         return codec.from_fields(fields, where=self.location)
 
+    @override
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
-        """See ``contracts.Anchor``. The server moves it never back, whoever asks."""
+        """The server never moves it back, whoever asks."""
         if expected is not None and expected.archive_id != new.archive_id:
             raise ValueError("a swap stays within one archive")
         arguments = {
@@ -61,6 +66,7 @@ class SupabaseAnchor:
                 " not moved"
             )
 
+    @override
     def clock(self) -> datetime | None:
         """The database server's."""
         return datetime.fromisoformat(self._read("")["clock"]).astimezone(UTC)

@@ -11,7 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+from typing_extensions import override
 
+from archiver.contracts import PurgeTransaction
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, IntegrityError, OutcomeUnknown, TransientError
 from archiver.model import Dataset, RowsChanged, SourceState, TableSchema, Window
 from archiver.neighbours.dataapi.client import RetryingApi
@@ -24,8 +26,8 @@ _TEXT = "\0text"
 """Behind a key column's name: its text form, as it goes back to the server."""
 
 
-class PostgrestPurge(PostgrestSnapshot):
-    """See ``contracts.PurgeTransaction``. Nothing is deleted before ``commit``.
+class PostgrestPurge(PostgrestSnapshot, PurgeTransaction):
+    """Reads as a snapshot does, and deletes nothing before ``commit``.
 
     Args:
         body_bytes_max: Of one deletion's question; a batch with longer keys is deleted in several.
@@ -40,8 +42,9 @@ class PostgrestPurge(PostgrestSnapshot):
         self._window: tuple[str, Window | None] | None = None
         self._calls: list[dict[str, Any]] = []
 
+    @override
     def schema(self, dataset: Dataset) -> TableSchema:
-        """See ``contracts.Snapshot``. Also whether rows may be deleted, and whether they have versions."""
+        """Checks also that rows may be deleted and have versions."""
         schema = super().schema(dataset)
         name = relation_name(dataset)
         if not self._known.is_versioned(dataset):
@@ -59,8 +62,9 @@ class PostgrestPurge(PostgrestSnapshot):
             )
         return schema
 
+    @override
     def scan(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> Iterator[pa.RecordBatch]:
-        """See ``contracts.Snapshot``. Remembers the rows' keys and versions."""
+        """Remembers the rows' keys and versions."""
         self._read, self._window = [], None
         yield from super().scan(dataset, schema, window)
         self._window = (dataset.name, window)
@@ -74,8 +78,9 @@ class PostgrestPurge(PostgrestSnapshot):
         version = texts.column(str(texts.num_columns - 2))
         self._read.append(found.append_column(VERSION, version))
 
+    @override
     def delete(self, dataset: Dataset, schema: TableSchema, window: Window, keys: pa.Table) -> SourceState:
-        """See ``contracts.PurgeTransaction``. Looks which of the versions are still there; ``commit`` deletes them."""
+        """Looks which of the versions are still there; ``commit`` deletes them."""
         assert self._window == (dataset.name, window)
         proven = self._versions(dataset, schema, keys)
         arguments = {
@@ -105,12 +110,14 @@ class PostgrestPurge(PostgrestSnapshot):
             self._calls.append({**arguments, "proven": part, "compared_columns": compared, "may_change": allowed})
         return state
 
-    def attempt(self, dataset: Dataset, schema: TableSchema, window: Window, rows_max: int) -> int:  # noqa: ARG002
-        """See ``contracts.PurgeTransaction``. A statement over HTTP is committed by itself: nothing is tried."""
+    @override
+    def attempt(self, dataset: Dataset, schema: TableSchema, window: Window, rows_max: int) -> int:
+        """A statement over HTTP is committed by itself: nothing is tried."""
         return 0
 
+    @override
     def commit(self) -> tuple[RowsChanged, ...]:
-        """See ``contracts.PurgeTransaction``. A batch whose keys make more than one question is no longer atomic."""
+        """A batch whose keys make more than one question is no longer atomic."""
         is_begun = False
         found: list[RowsChanged] = []
         for call in self._calls:

@@ -3,29 +3,32 @@
 from dataclasses import dataclass
 from datetime import date
 
-from archiver.contracts import RunRequest
+from typing_extensions import override
+
+from archiver.contracts import RunRequest, RunRequests
 from archiver.neighbours.dataapi.client import DataApi
 
 
 @dataclass(frozen=True, slots=True)
-class DataApiRunRequests:
-    """See ``contracts.RunRequests``."""
+class DataApiRunRequests(RunRequests):
+    """The requests for a run that wait in the project, over its data API."""
 
     api: DataApi
 
     @property
+    @override
     def location(self) -> str:
         """Scheme, host and port."""
         return self.api.location
 
+    @override
     def take(self, who: str) -> RunRequest | None:
-        """See ``contracts.RunRequests``."""
         doing = "taking a request for a run"
         found = self.api.call("archiver_take_run", {"who": who}, doing=doing, expects=dict, writes=True)
         return RunRequest(date.fromisoformat(found["day"]), int(found["attempt"])) if found else None
 
+    @override
     def end(self, request: RunRequest, exit_status: int) -> bool:
-        """See ``contracts.RunRequests``."""
         arguments = {"day": request.day.isoformat(), "attempt": request.attempt, "exit_status": exit_status}
         doing = "noting how a run ended"
         return self.api.call("archiver_end_run", arguments, doing=doing, expects=bool, writes=True)

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import override
 
-from archiver.contracts import Partitions, SideEffect
+from archiver.contracts import Partitions, SideEffect, Snapshot
 from archiver.errors import ConfigError, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
 from archiver.neighbours.dataapi.client import RetryingApi
@@ -71,8 +72,8 @@ class _Described:
         return self.of(dataset)["keys"] or ()
 
 
-class PostgrestSnapshot:
-    """See ``contracts.Snapshot``, and above for how far it is one.
+class PostgrestSnapshot(Snapshot):
+    """What stands in for a snapshot; the module says how far it is one.
 
     Args:
         settle_margin: Where the server hides when others' transactions began, they count as begun so long ago.
@@ -90,14 +91,15 @@ class PostgrestSnapshot:
         self._settled_until: datetime | None = None
 
     @property
+    @override
     def taken_at(self) -> datetime:
         """The database's clock, before anything was read."""
         assert self._taken_at is not None
         return self._taken_at
 
     @property
+    @override
     def settled_until(self) -> datetime:
-        """See ``contracts.Snapshot``."""
         assert self._settled_until is not None
         return self._settled_until
 
@@ -130,8 +132,8 @@ class PostgrestSnapshot:
                     " 'reload config';",
                 )
 
+    @override
     def schema(self, dataset: Dataset) -> TableSchema:
-        """See ``contracts.Snapshot``."""
         schema = self._known.schema(dataset)
         for name, _, base, is_builtin, _ in self._facts.columns(dataset, 0):
             if is_builtin and base in BY_SEARCH_PATH:
@@ -144,6 +146,7 @@ class PostgrestSnapshot:
             raise self._unpageable(dataset, "has no key")
         return schema
 
+    @override
     def census(
         self,
         dataset: Dataset,
@@ -151,9 +154,9 @@ class PostgrestSnapshot:
         since: datetime | None,
         until: datetime | None,
         *,
-        digests: bool = True,  # noqa: ARG002
+        digests: bool = True,
     ) -> Mapping[Window | None, SourceState]:
-        """See ``contracts.Snapshot``. The digest is that of ``postgres``."""
+        """The digest is that of ``postgres``."""
         found: dict[Window | None, SourceState] = {}
         rows = self._api.ask(
             "archiver_census",
@@ -175,12 +178,12 @@ class PostgrestSnapshot:
             found[Window(begin, begin + dataset.window)] = SourceState(rows=count, digest=digest)
         return found
 
+    @override
     def count(self, dataset: Dataset, schema: TableSchema, window: Window) -> int:
-        """See ``contracts.Snapshot``."""
         return int(self._state(dataset, schema, window)[0])
 
+    @override
     def duplicate_keys(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> int:
-        """See ``contracts.Snapshot``."""
         return self._api.ask(
             "archiver_duplicate_keys",
             {**_of(dataset, schema), **_bounds(window), "key_columns": list(schema.key_columns)},
@@ -188,12 +191,12 @@ class PostgrestSnapshot:
             expects=int,
         )
 
+    @override
     def has_time_index(self, dataset: Dataset) -> bool:
-        """See ``contracts.Snapshot``."""
         return bool(self._facts.of(dataset)["has_time_index"])
 
+    @override
     def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:
-        """See ``contracts.Snapshot``."""
         rows = self._api.ask(
             "archiver_effects",
             {
@@ -209,12 +212,13 @@ class PostgrestSnapshot:
             SideEffect(kind=kind, name=name, relation=relation, rows=count) for kind, name, relation, count in rows
         )
 
-    def partitions(self, dataset: Dataset) -> Partitions:  # noqa: ARG002
-        """See ``contracts.Snapshot``. None can be dropped over HTTP."""
+    @override
+    def partitions(self, dataset: Dataset) -> Partitions:
+        """None can be dropped over HTTP."""
         return Partitions()
 
+    @override
     def scan(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> Iterator[pa.RecordBatch]:
-        """See ``contracts.Snapshot``."""
         before = self._state(dataset, schema, window)
         wanted = int(before[0])
         came = pages = 0

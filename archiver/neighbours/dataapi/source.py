@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from archiver.contracts import PurgeTransaction, Snapshot
+from typing_extensions import override
+
+from archiver.contracts import Purgeable, PurgeTransaction, Snapshot
 from archiver.model import Dataset
 from archiver.neighbours.dataapi.client import DataApi, RetryingApi, Sizes
 from archiver.neighbours.dataapi.purge import PostgrestPurge
@@ -17,7 +19,7 @@ from archiver.neighbours.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class PostgrestSource:
+class PostgrestSource(Purgeable):
     """A Supabase project's database through its data API.
 
     Attributes:
@@ -33,6 +35,7 @@ class PostgrestSource:
     sizes: Sizes = field(default_factory=Sizes, init=False, repr=False, compare=False)
 
     @property
+    @override
     def location(self) -> str:
         """The project's address, without the key."""
         return self.api.location
@@ -43,15 +46,16 @@ class PostgrestSource:
         return RetryingApi(self.api, self.policy, self.sizes)
 
     @contextmanager
+    @override
     def snapshot(self) -> Iterator[Snapshot]:
-        """See ``contracts.Source``, and above for what it is here."""
+        """A view of the database, which over HTTP is consistent within each window only."""
         view = PostgrestSnapshot(self.asked, settle_margin=self.settle_margin)
         view.begin()
         yield view
 
     @contextmanager
-    def purging(self, dataset: Dataset) -> Iterator[PurgeTransaction]:  # noqa: ARG002
-        """See ``contracts.Purgeable``."""
+    @override
+    def purging(self, dataset: Dataset) -> Iterator[PurgeTransaction]:
         work = PostgrestPurge(self.asked, settle_margin=self.settle_margin, body_bytes_max=self.purge_body_bytes_max)
         work.begin()
         yield work

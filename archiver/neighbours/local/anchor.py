@@ -13,6 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
+from archiver.contracts import Anchor
 from archiver.errors import (
     AccessDenied,
     ArchiverError,
@@ -29,12 +32,13 @@ SIZE_BYTES_MAX: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class FileAnchor:
+class FileAnchor(Anchor):
     """One checkpoint in the file ``path``; ``path`` + ``.lock`` stands beside it."""
 
     path: Path
 
     @property
+    @override
     def location(self) -> str:
         """``file:///…``."""
         return self.path.absolute().as_uri()
@@ -53,6 +57,7 @@ class FileAnchor:
         except OSError as error:
             raise self._translate(error, "no directory was made") from error
 
+    @override
     def read(self, archive_id: str) -> Checkpoint | None:
         """See ``contracts.Anchor``.
 
@@ -65,8 +70,8 @@ class FileAnchor:
             raise self._translate(error, "it was not read") from error
         return None if text is None else self._of(archive_id, text)
 
+    @override
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
-        """See ``contracts.Anchor``."""
         if expected is not None and expected.archive_id != new.archive_id:
             raise ValueError("a swap stays within one archive")
         try:
@@ -83,6 +88,7 @@ class FileAnchor:
         except OSError as error:
             raise self._translate(error, "the anchor was not moved") from error
 
+    @override
     def clock(self) -> datetime | None:
         """None: this machine's own clock says nothing about itself."""
         return None

@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote, unquote
 
+from typing_extensions import override
+
 from archiver import layout
-from archiver.contracts import ObjectRef, PendingUpload, Removal, StoreFacts
+from archiver.contracts import ObjectRef, ObjectStore, PendingUpload, Removal, StoreFacts
 from archiver.errors import (
     AccessDenied,
     ArchiverError,
@@ -101,12 +103,13 @@ def translate(error: OSError, thing: str, undone: str) -> ArchiverError:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalStore:
+class LocalStore(ObjectStore):
     """Objects as files below ``root``. Holds nothing open between calls, so any number of threads may use it."""
 
     root: Path
 
     @property
+    @override
     def location(self) -> str:
         """``file:///…``."""
         return self.root.absolute().as_uri()
@@ -125,8 +128,9 @@ class LocalStore:
         except OSError as error:
             raise translate(error, str(self.root), "no directory was made") from error
 
+    @override
     def create(self, key: str, data: bytes | Path, *, sha256: str) -> None:
-        """See ``contracts.ObjectStore``. The bytes are hashed while they are copied, and must be those promised.
+        """The bytes are hashed while they are copied, and must be those promised.
 
         Raises:
             LocalResourceError: The disk or a quota is full, or ``data`` is not what ``sha256`` says. Nothing is
@@ -242,8 +246,8 @@ class LocalStore:
                 hint="look at the disk and its kernel messages",
             ) from error
 
+    @override
     def read(self, key: str, *, size_bytes_max: int) -> bytes:
-        """See ``contracts.ObjectStore``."""
         with self.open(key) as stream:
             data = stream.read(size_bytes_max + 1)
         if len(data) > size_bytes_max:
@@ -253,8 +257,8 @@ class LocalStore:
         return data
 
     @contextmanager
+    @override
     def open(self, key: str) -> Iterator[BinaryIO]:
-        """See ``contracts.ObjectStore``."""
         check_key(key)
         with contextlib.ExitStack() as stack:
             try:
@@ -266,8 +270,8 @@ class LocalStore:
             raw = _TranslatingFile(file, f"{self.location}/{key}")
             yield stack.enter_context(io.BufferedReader(raw, COPY_BYTES))
 
+    @override
     def stat(self, key: str) -> ObjectRef | None:
-        """See ``contracts.ObjectStore``."""
         check_key(key)
         try:
             with self._file(key) as file:
@@ -277,8 +281,9 @@ class LocalStore:
         except OSError as error:
             raise translate(error, f"{self.location}/{key}", "it was not looked at") from error
 
+    @override
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectRef]:
-        """See ``contracts.ObjectStore``. Holds the names of one directory for each level, and nothing open.
+        """Holds the names of one directory for each level, and nothing open.
 
         Raises:
             IntegrityError: A link, pipe or device stands in the archive, or a name that is not UTF-8.
@@ -345,8 +350,9 @@ class LocalStore:
             )
         return status
 
+    @override
     def delete(self, key: str) -> Removal:
-        """See ``contracts.ObjectStore``. Directories that become empty go too; the root stays."""
+        """Directories that become empty go too; the root stays."""
         check_key(key)
         *parents, last = key.split("/")
         deleted = 0
@@ -374,8 +380,8 @@ class LocalStore:
             raise translate(error, f"{self.location}/{key}", "it was not deleted") from error
         return Removal(versions_deleted=deleted)
 
+    @override
     def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
-        """See ``contracts.ObjectStore``."""
         for key in keys:
             check_key(key)
         return delete_each(self, keys, at_once=at_once)
@@ -406,6 +412,7 @@ class LocalStore:
                     raise
                 os.fsync(above)
 
+    @override
     def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
         """Temporary files that a writer left or is still writing, by name; ``begun_at`` is the last write to it.
 
@@ -431,8 +438,9 @@ class LocalStore:
             raise translate(error, f"{self.location}/{TEMPORARY}", "it was not listed") from error
         yield from sorted(pending, key=lambda upload: (upload.key.encode(errors="replace"), upload.upload_id))
 
+    @override
     def abort_upload(self, upload: PendingUpload) -> None:
-        """See ``contracts.ObjectStore``. A writer that still lives fails with TransientError and stores nothing."""
+        """A writer that still lives fails with TransientError and stores nothing."""
         if "/" in upload.upload_id or upload.upload_id in {"", ".", ".."}:
             raise IntegrityError(f"upload {upload.upload_id!a}: not a temporary file's name; nothing was removed")
         try:
@@ -445,12 +453,14 @@ class LocalStore:
         except OSError as error:
             raise translate(error, f"{self.location}/{TEMPORARY}/{upload.upload_id}", "it was not removed") from error
 
+    @override
     def clock(self) -> datetime | None:
         """None: this machine's own clock says nothing about itself."""
         return None
 
+    @override
     def probe(self, token: str) -> StoreFacts:
-        """See ``contracts.ObjectStore``. Whether the disk is encrypted cannot be seen from here."""
+        """Whether the disk is encrypted cannot be seen from here."""
         self._check_root()
         key = layout.probe_key(token)
         one, other = f"one {token}".encode(), f"other {token}".encode()

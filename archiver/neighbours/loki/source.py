@@ -24,8 +24,17 @@ from typing import Any, Final
 import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import override
 
-from archiver.contracts import ChunkRef, ChunkRows, ChunkStore, DeletionRequest, DeletionRequests, ObjectRef
+from archiver.contracts import (
+    ChunkRef,
+    ChunkRows,
+    ChunkStore,
+    DeletableChunks,
+    DeletionRequest,
+    DeletionRequests,
+    ObjectRef,
+)
 from archiver.errors import (
     AccessDenied,
     ChunkUnsound,
@@ -61,18 +70,19 @@ ROWS_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkDirectory:
+class ChunkDirectory(ChunkStore):
     """A directory that Loki writes to, read only. Links are not followed; what vanishes meanwhile is not there."""
 
     root: Path
 
     @property
+    @override
     def location(self) -> str:
         """``file:///…``."""
         return self.root.absolute().as_uri()
 
+    @override
     def read(self, key: str, *, size_bytes_max: int) -> bytes:
-        """See ``contracts.ChunkStore``."""
         try:
             descriptor = os.open(self.root / key, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
@@ -87,8 +97,8 @@ class ChunkDirectory:
             raise IntegrityError(f"{self.location}/{key}: larger than {size_bytes_max} bytes; it was not used")
         return data
 
+    @override
     def list(self, prefix: str) -> Iterator[ObjectRef]:
-        """See ``contracts.ChunkStore``."""
         if not self.root.is_dir():
             raise ConfigError(
                 f"{self.root}: there is no such directory; nothing was read",
@@ -118,7 +128,7 @@ class ChunkDirectory:
                 yield ObjectRef(key=key, size_bytes=status.st_size, modified_at=modified_at)
 
     def remove(self, ref: ChunkRef) -> None:
-        """See ``contracts.DeletableChunks``."""
+        """Delete one file, as ``contracts.DeletableChunks.remove`` promises."""
         path = self.root / ref.name
         try:
             status = path.lstat()
@@ -148,7 +158,7 @@ def _denied(what: str) -> AccessDenied:
 
 
 @dataclass(frozen=True, slots=True)
-class LokiSource:
+class LokiSource(DeletableChunks):
     """Loki's chunks and deletion requests.
 
     Args:
@@ -164,12 +174,12 @@ class LokiSource:
     decoded_bytes_max: int = DECODED_BYTES_MAX
 
     @property
+    @override
     def location(self) -> str:
-        """See ``contracts.ChunkSource``."""
         return self.store.location
 
+    @override
     def chunks(self) -> Iterator[ChunkRef]:
-        """See ``contracts.ChunkSource``."""
         for found in self.store.list(""):
             key = parse_key(found.key)
             if key is not None:
@@ -184,22 +194,24 @@ class LokiSource:
                     modified_at=found.modified_at,
                 )
 
+    @override
     def read(self, ref: ChunkRef) -> bytes:
-        """See ``contracts.ChunkSource``."""
         return self.store.read(ref.name, size_bytes_max=ref.size_bytes)
 
+    @override
     def decode(self, ref: ChunkRef, data: bytes) -> ChunkRows:
-        """See ``contracts.ChunkSource``."""
         chunk = decode(data, key=parse_key(ref.name), decoded_bytes_max=self.decoded_bytes_max)
         return ChunkRows(labels=chunk.labels, table=_rows(chunk, self.decoded_bytes_max), line_bytes=chunk.line_bytes)
 
+    @override
     def signs_of_use(self, since: datetime) -> str:
-        """See ``contracts.DeletableChunks``. A Loki at work writes its index, seed and marks again and again."""
+        """A Loki at work writes its index, seed and marks again and again."""
         for found in self.store.list(""):
             if parse_key(found.key) is None and found.modified_at > since:
                 return f"{found.key} was written {found.modified_at:%Y-%m-%d %H:%M} UTC"
         return ""
 
+    @override
     def remove(self, ref: ChunkRef) -> None:
         """See ``contracts.DeletableChunks``.
 
@@ -215,8 +227,9 @@ class LokiSource:
 
     # ── What somebody wanted deleted ───────────────────────────────────────────────────────────────────────────
 
+    @override
     def deletion_requests(self, tenant: str) -> DeletionRequests:
-        """See ``contracts.ChunkSource``. From Loki's interface if there is a client, else from its own files."""
+        """From Loki's interface if there is a client, else from its own files."""
         if self.client is not None:
             return self._asked(self.client, tenant)
         requests: list[DeletionRequest] = []

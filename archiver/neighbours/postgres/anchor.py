@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from typing_extensions import override
+
+from archiver.contracts import Anchor
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, Conflict, IntegrityError, OutcomeUnknown
 from archiver.model import Checkpoint
 from archiver.neighbours import checkpoint as codec
@@ -60,7 +63,7 @@ $$""",
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresAnchor:
+class PostgresAnchor(Anchor):
     """One row for each archive in ``<schema>.archiver_anchor``. Each call opens a connection of its own.
 
     Attributes:
@@ -71,6 +74,7 @@ class PostgresAnchor:
     schema: str = "archiver"
 
     @property
+    @override
     def location(self) -> str:
         """Host, database and table, without credentials."""
         return f"{ConnectionString(self.dsn).location} {self.schema}.{TABLE}"
@@ -118,6 +122,7 @@ class PostgresAnchor:
             for statement in self._statements():
                 run(connection, statement)
 
+    @override
     def read(self, archive_id: str) -> Checkpoint | None:
         """See ``contracts.Anchor``.
 
@@ -156,8 +161,8 @@ class PostgresAnchor:
         names = ("archive_id", "seq", "hash", "signature")
         return tuple(codec.from_fields(dict(zip(names, row, strict=True)), where=self.location) for row in rows)
 
+    @override
     def swap(self, expected: Checkpoint | None, new: Checkpoint) -> None:
-        """See ``contracts.Anchor``."""
         if expected is not None and expected.archive_id != new.archive_id:
             raise ValueError("a swap stays within one archive")
         fields = (new.archive_id, new.seq, new.hash, new.signature)
@@ -185,6 +190,7 @@ class PostgresAnchor:
                 " anchor was not moved"
             )
 
+    @override
     def clock(self) -> datetime | None:
         """The database server's."""
         with self._connected("its clock was not read", write=False) as connection:

@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from typing_extensions import override
+
 from archiver.errors import AccessDenied, ConfigError
 from archiver.model import Column, Dataset, TableSchema
 from archiver.neighbours.postgres.types import TIME_TYPES, Reading, reading
@@ -108,7 +110,7 @@ def question_of(dataset: Dataset) -> tuple[str, str, str]:
     return dataset.namespace, dataset.relation, dataset.time_column
 
 
-class SqlFacts:
+class SqlFacts(Facts):
     """Asked with queries, as one snapshot sees the catalogue; one question for each relation.
 
     Args:
@@ -130,13 +132,13 @@ class SqlFacts:
         found: dict[str, Any] = json.loads(self._known[question])
         return found
 
+    @override
     def relation(self, dataset: Dataset) -> Sequence[Any] | None:
-        """See ``Facts``."""
         found: Sequence[Any] | None = self.of(dataset)["relation"]
         return found
 
+    @override
     def names(self) -> Sequence[str]:
-        """See ``Facts``."""
         rows = self._query(
             "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c"
             " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
@@ -144,12 +146,12 @@ class SqlFacts:
         )
         return [f"{schema}.{relation}" for schema, relation in rows]
 
-    def columns(self, dataset: Dataset, oid: int) -> Sequence[Sequence[Any]]:  # noqa: ARG002
-        """See ``Facts``."""
+    @override
+    def columns(self, dataset: Dataset, oid: int) -> Sequence[Sequence[Any]]:
         return self.of(dataset)["columns"] or ()
 
-    def unique_keys(self, dataset: Dataset, oid: int) -> Sequence[Sequence[Any]]:  # noqa: ARG002
-        """See ``Facts``."""
+    @override
+    def unique_keys(self, dataset: Dataset, oid: int) -> Sequence[Sequence[Any]]:
         return self.of(dataset)["keys"] or ()
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from typing_extensions import override
 
-from archiver.contracts import Partition
+from archiver.contracts import DropTransaction, Partition, PurgeTransaction
 from archiver.errors import ArchiverError, OutcomeUnknown, Partial, Refused, TransientError
 from archiver.model import Dataset, RowsChanged, SourceState, TableSchema, Window
 from archiver.neighbours.postgres.access import PostgresAccess
@@ -50,8 +51,8 @@ COMPARED = "55000"
 """What our own look raises when a relation is no longer what it was found to be."""
 
 
-class PostgresPurge(PostgresSnapshot):
-    """See ``contracts.PurgeTransaction``: one connection, one repeatable-read transaction that may write.
+class PostgresPurge(PostgresSnapshot, PurgeTransaction):
+    """One connection, one repeatable-read transaction that may write.
 
     The relation is locked against alterations before the snapshot is taken, and looked at whether it is still what the
     plan found. A row that somebody else changed after the snapshot makes the deletion fail with a serialization error,
@@ -68,6 +69,7 @@ class PostgresPurge(PostgresSnapshot):
         self._rows = 0
 
     @property
+    @override
     def taken_at(self) -> datetime:
         """The database's clock when the transaction began, just before the snapshot was taken."""
         if self._taken_at is None:
@@ -75,6 +77,7 @@ class PostgresPurge(PostgresSnapshot):
         return self._taken_at
 
     @property
+    @override
     def settled_until(self) -> datetime:
         """Nothing is known of others' transactions, and what deletes does not need it."""
         raise NotImplementedError
@@ -127,14 +130,15 @@ class PostgresPurge(PostgresSnapshot):
         """The connection is this transaction's own; one that broke is closed with it."""
         self._may_keep = self._may_keep and is_usable
 
+    @override
     def scan(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> Iterator[pa.RecordBatch]:
-        """See ``contracts.Snapshot``."""
         rows = 0
         for batch in super().scan(dataset, schema, window):
             rows += batch.num_rows
             yield batch
         self._whole = (dataset.name, window, rows)
 
+    @override
     def delete(self, dataset: Dataset, schema: TableSchema, window: Window, keys: pa.Table) -> SourceState:
         """See ``contracts.PurgeTransaction``.
 
@@ -183,8 +187,9 @@ class PostgresPurge(PostgresSnapshot):
         self._rows = int(rows)
         return SourceState(rows=int(rows), digest=str(digest) if is_versioned else "")
 
+    @override
     def attempt(self, dataset: Dataset, schema: TableSchema, window: Window, rows_max: int) -> int:
-        """See ``contracts.PurgeTransaction``. A view's rows have no place by which some of them could be chosen."""
+        """A view's rows have no place by which some of them could be chosen."""
         if not self._known.is_versioned(dataset):
             return 0
         where, name = self._where(schema, window), relation_name(dataset)
@@ -242,8 +247,8 @@ class PostgresPurge(PostgresSnapshot):
             hint="a constraint, a trigger or a rule of the table stands against it; `archiver purge` names them",
         )
 
+    @override
     def commit(self) -> tuple[RowsChanged, ...]:
-        """See ``contracts.PurgeTransaction``."""
         dataset, allowed = self._dataset, self._dataset.purge_may_change
         found: tuple[RowsChanged, ...] = ()
         own = "SET LOCAL search_path = pg_catalog;"
@@ -292,8 +297,8 @@ class PostgresPurge(PostgresSnapshot):
         return column.source_type
 
 
-class PostgresDrop(PostgresPurge):
-    """See ``contracts.DropTransaction``. Nothing that could have effects is dropped whole."""
+class PostgresDrop(PostgresPurge, DropTransaction):
+    """Drops a partition. Nothing that could have effects is dropped whole."""
 
     _checks_changes = False
 
@@ -305,8 +310,8 @@ class PostgresDrop(PostgresPurge):
         """Lock the partition before the snapshot is taken: what a writer had committed until then is seen by it."""
         return f" LOCK TABLE ONLY {self._partition.name} IN EXCLUSIVE MODE;"
 
+    @override
     def drop(self, dataset: Dataset, partition: Partition, rows: int) -> SourceState:
-        """See ``contracts.DropTransaction``."""
         if partition not in self.partitions(dataset).droppable:
             raise Partial(f"{partition.name}: is no longer a partition that may be dropped; it was left alone")
         versions = f"coalesce(sum({ROW_VERSION}), 0)::text" if self._known.is_versioned(dataset) else "''"

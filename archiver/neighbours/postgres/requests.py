@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from archiver.contracts import RunRequest
+from typing_extensions import override
+
+from archiver.contracts import RunRequest, RunRequests
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, OutcomeUnknown
 from archiver.neighbours.postgres.connection import FAILURES, close, fetch, is_lost, run, state_of, translate
 from archiver.neighbours.postgres.source import PostgresSource
@@ -17,24 +19,25 @@ _MIGRATION: Final = "deploy/supabase/migrations/20261129000004_archiver_watch.sq
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresRunRequests:
-    """See ``contracts.RunRequests``."""
+class PostgresRunRequests(RunRequests):
+    """The requests for a run that wait in the project, over a connection."""
 
     source: PostgresSource
 
     @property
+    @override
     def location(self) -> str:
         """Host, port and database, without credentials."""
         return self.source.location
 
+    @override
     def take(self, who: str) -> RunRequest | None:
-        """See ``contracts.RunRequests``."""
         said = self._call("SELECT public.archiver_take_run($1)::text", (who,), "taking a request for a run")
         found = json.loads(said)
         return RunRequest(date.fromisoformat(found["day"]), found["attempt"]) if found else None
 
+    @override
     def end(self, request: RunRequest, exit_status: int) -> bool:
-        """See ``contracts.RunRequests``."""
         statement = "SELECT public.archiver_end_run($1::text::date, $2::bigint::integer, $3::bigint::integer)"
         values = (request.day.isoformat(), request.attempt, exit_status)
         return bool(self._call(statement, values, "noting how a run ended"))

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import pyarrow as pa
+from typing_extensions import override
 
-from archiver.contracts import Partitions, SideEffect
+from archiver.contracts import Partitions, SideEffect, Snapshot
 from archiver.errors import ConfigError, Partial, TransientError
 from archiver.model import DATED_MAX, DATED_MIN, Dataset, SourceState, TableSchema, Window
 from archiver.neighbours.postgres.access import PostgresAccess
@@ -42,8 +43,8 @@ BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
 T = TypeVar("T")
 
 
-class PostgresSnapshot:
-    """See ``contracts.Snapshot``."""
+class PostgresSnapshot(Snapshot):
+    """A repeatable-read transaction that may only read."""
 
     def __init__(self, source: PostgresAccess) -> None:
         self._source = source
@@ -59,14 +60,15 @@ class PostgresSnapshot:
         self._is_open = False
 
     @property
+    @override
     def taken_at(self) -> datetime:
         """The database's clock, just before the snapshot was taken."""
         assert self._taken_at is not None
         return self._taken_at
 
     @property
+    @override
     def settled_until(self) -> datetime:
-        """See ``contracts.Snapshot``."""
         assert self._settled_until is not None
         return self._settled_until
 
@@ -137,10 +139,11 @@ class PostgresSnapshot:
         else:
             close(main)
 
+    @override
     def schema(self, dataset: Dataset) -> TableSchema:
-        """See ``contracts.Snapshot``."""
         return self._known.schema(dataset)
 
+    @override
     def census(
         self,
         dataset: Dataset,
@@ -150,7 +153,7 @@ class PostgresSnapshot:
         *,
         digests: bool = True,
     ) -> Mapping[Window | None, SourceState]:
-        """See ``contracts.Snapshot``. The digest is a sum over hashed ``xmin``, so that any update changes it."""
+        """The digest is a sum over hashed ``xmin``, so that any update changes it."""
         kind = self._time_kind(schema)
         time = f"r.{quoted(schema.time_column)}"
         digest = f"coalesce(sum({ROW_VERSION}), 0)::text"
@@ -176,8 +179,8 @@ class PostgresSnapshot:
             found[window] = SourceState(rows=count, digest=mark)
         return found
 
+    @override
     def scan(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> Iterator[pa.RecordBatch]:
-        """See ``contracts.Snapshot``."""
         target = arrow_schema(schema)
         statement = self._statement(dataset, schema, window)
         doing = f"reading {dataset.name} {window or 'undated rows'}"
@@ -196,25 +199,25 @@ class PostgresSnapshot:
             # A connection whose scan was not read to its end is in the middle of a COPY: it cannot serve again.
             self._give_back(connection, is_usable=done)
 
+    @override
     def count(self, dataset: Dataset, schema: TableSchema, window: Window) -> int:
-        """See ``contracts.Snapshot``."""
         where = self._where(schema, window)
         return int(self._query(f"SELECT count(*) FROM {relation_name(dataset)} AS r WHERE {where}")[0][0])
 
+    @override
     def has_time_index(self, dataset: Dataset) -> bool:
-        """See ``contracts.Snapshot``."""
         return bool(self._facts.of(dataset)["has_time_index"])
 
+    @override
     def side_effects(self, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:
-        """See ``contracts.Snapshot``."""
         return find_effects(self._query, dataset, border)
 
+    @override
     def partitions(self, dataset: Dataset) -> Partitions:
-        """See ``contracts.Snapshot``."""
         return find_partitions(self._query, dataset)
 
+    @override
     def duplicate_keys(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> int:
-        """See ``contracts.Snapshot``."""
         keys = ", ".join(f"r.{quoted(name)}" for name in schema.key_columns)
         return int(
             self._query(

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from archiver.contracts import DropTransaction, Partition, PurgeTransaction, Snapshot
+from typing_extensions import override
+
+from archiver.contracts import DropTransaction, Partition, PurgesPartitions, PurgeTransaction, Snapshot
 from archiver.model import Dataset
 from archiver.neighbours.postgres.access import PostgresAccess
 from archiver.neighbours.postgres.deletion import PostgresDrop, PostgresPurge
@@ -15,24 +17,24 @@ View = TypeVar("View", bound=PostgresSnapshot)
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresSource(PostgresAccess):
+class PostgresSource(PostgresAccess, PurgesPartitions):
     """A Postgres database that rows are read from, and that they leave."""
 
     @contextmanager
+    @override
     def snapshot(self) -> Iterator[Snapshot]:
-        """See ``contracts.Source``."""
         with _kept(PostgresSnapshot(self)) as view:
             yield view
 
     @contextmanager
+    @override
     def purging(self, dataset: Dataset) -> Iterator[PurgeTransaction]:
-        """See ``contracts.Purgeable``."""
         with _kept(PostgresPurge(self, dataset)) as work:
             yield work
 
     @contextmanager
+    @override
     def dropping(self, dataset: Dataset, partition: Partition) -> Iterator[DropTransaction]:
-        """See ``contracts.PurgesPartitions``."""
         with _kept(PostgresDrop(self, dataset, partition)) as work:
             yield work
 

@@ -28,9 +28,10 @@ import botocore
 import botocore.config
 import botocore.exceptions
 import botocore.parsers
+from typing_extensions import override
 
 from archiver import layout
-from archiver.contracts import BucketKeeping, ObjectRef, PendingUpload, Removal, StoreFacts
+from archiver.contracts import BucketKeeping, ObjectRef, ObjectStore, PendingUpload, Removal, StoreFacts
 from archiver.errors import (
     AccessDenied,
     ArchiverError,
@@ -62,7 +63,7 @@ PARTS_MAX: Final = 10_000
 # ── The store ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class S3Store:
+class S3Store(ObjectStore):
     """One archive in one bucket. Any number of threads may use it; ``close`` gives its connections back.
 
     Args:
@@ -88,6 +89,7 @@ class S3Store:
         self._client.close()
 
     @property
+    @override
     def location(self) -> str:
         """``s3://bucket/prefix``."""
         return f"s3://{self.options.bucket}/{self._prefix}".rstrip("/")
@@ -130,6 +132,7 @@ class S3Store:
 
     # ── Writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @override
     def create(self, key: str, data: bytes | Path, *, sha256: str) -> None:
         """See ``contracts.ObjectStore``.
 
@@ -254,8 +257,8 @@ class S3Store:
 
     # ── Reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @override
     def read(self, key: str, *, size_bytes_max: int) -> bytes:
-        """See ``contracts.ObjectStore``."""
         with self._body(key) as raw:
             if raw.size_bytes > size_bytes_max:
                 raise IntegrityError(
@@ -265,8 +268,8 @@ class S3Store:
             return raw.read_whole()
 
     @contextmanager
+    @override
     def open(self, key: str) -> Iterator[BinaryIO]:
-        """See ``contracts.ObjectStore``."""
         with self._body(key) as raw, io.BufferedReader(raw, STREAM_BUFFER_BYTES) as stream:
             yield stream
 
@@ -277,8 +280,8 @@ class S3Store:
         with contextlib.closing(answer["Body"]) as body:
             yield Body(body, int(answer["ContentLength"]), f"{self.location}/{key}")
 
+    @override
     def stat(self, key: str) -> ObjectRef | None:
-        """See ``contracts.ObjectStore``."""
         check_key(key)
         try:
             answer = self._call("HeadObject", key=key)
@@ -302,8 +305,9 @@ class S3Store:
             pass
         self._bucket_seen = True
 
+    @override
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectRef]:
-        """See ``contracts.ObjectStore``. The empty ``folder/`` objects that consoles make are left out.
+        """The empty ``folder/`` objects that consoles make are left out.
 
         Raises:
             ConfigError: The store does not list in the order of the keys' bytes (an S3 directory bucket).
@@ -362,6 +366,7 @@ class S3Store:
 
     # ── Deleting ───────────────────────────────────────────────────────────────────────────────────────────────
 
+    @override
     def delete(self, key: str) -> Removal:
         """See ``contracts.ObjectStore``.
 
@@ -390,8 +395,9 @@ class S3Store:
             versions_deleted=len(versions) + len(markers) - len(kept), kept_until=max(kept) if kept else None
         )
 
+    @override
     def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
-        """See ``contracts.ObjectStore``. In bulk as far as that leads; what is out of the ordinary, one by one."""
+        """In bulk as far as that leads; what is out of the ordinary, one by one."""
         for key in keys:
             check_key(key)
         bulk = delete_in_bulk(self._call, self._pages, [self._prefix + key for key in keys], at_once=at_once)
@@ -465,8 +471,9 @@ class S3Store:
 
     # ── Uploads that nobody finished ───────────────────────────────────────────────────────────────────────────
 
+    @override
     def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
-        """See ``contracts.ObjectStore``. None where the store cannot list them."""
+        """None where the store cannot list them."""
         # rclone answers 404 where there are none.
         with contextlib.suppress(Unsupported, ObjectMissing):
             for page in self._pages("ListMultipartUploads", Prefix=self._prefix + prefix):
@@ -478,8 +485,8 @@ class S3Store:
                             begun_at=item["Initiated"].astimezone(UTC),
                         )
 
+    @override
     def abort_upload(self, upload: PendingUpload) -> None:
-        """See ``contracts.ObjectStore``."""
         check_key(upload.key)
         with contextlib.suppress(ObjectMissing):
             self._call("AbortMultipartUpload", key=upload.key, UploadId=upload.upload_id)
@@ -491,10 +498,12 @@ class S3Store:
 
     # ── Finding out ────────────────────────────────────────────────────────────────────────────────────────────
 
+    @override
     def clock(self) -> datetime | None:
-        """See ``contracts.ObjectStore``. The ``Date`` header of a listing of one key."""
+        """The ``Date`` header of a listing of one key."""
         return _date(self._call("ListObjectsV2", Prefix=self._prefix + layout.LEDGER_PREFIX, MaxKeys=1))
 
+    @override
     def probe(self, token: str) -> StoreFacts:
         """See ``contracts.ObjectStore``.
 
