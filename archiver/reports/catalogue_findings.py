@@ -80,12 +80,12 @@ FINDINGS: Mapping[str, Message] = {
     ),
     "action.no_archive": Message("Einen späteren Zeitraum wählen.", "Choose a later period."),
     "remark.anchor_adopted": Message(
-        "Der externe Prüfanker war leer und wurde am {at} auf den Stand der Protokollkette gesetzt: Einträge davor sind durch ihn nicht belegt.",
-        "The anchor was empty and was set to the ledger at {at}: it does not vouch for the entries before.",
+        "Der externe Prüfanker war leer oder zurückgesetzt und wurde am {at} auf den Stand der Protokollkette gesetzt: Einträge davor sind durch ihn nicht belegt.",
+        "The anchor was empty or set back, and was moved to the ledger's head at {at}: it does not vouch for the entries before.",
     ),
     "action.anchor_adopted": Message(
-        "Klären, warum der Prüfanker verloren ging; die Protokollkette mit einer Kopie vergleichen.",
-        "Find out why the anchor was lost; compare the ledger with a copy.",
+        "Klären, warum der Prüfanker leer war oder zurückgesetzt wurde; die Protokollkette mit einer Kopie vergleichen.",
+        "Find out why the anchor was empty or set back; compare the ledger with a copy.",
     ),
     "remark.period_open": Message(
         "Der Zeitraum ist noch nicht vorbei; der Bericht reicht bis {until}.",

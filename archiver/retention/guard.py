@@ -34,7 +34,7 @@ def guard(
 
     Args:
         pause: The longest time between two entries since the last deletion, as ``Holdings.pause``.
-        anchor_adopted: The anchor was found empty, and nobody has confirmed a deletion since.
+        anchor_adopted: The anchor was found empty or set back, and nobody has confirmed a deletion since.
         shares: For each dataset the rows that would go, and which part of it they are.
         unit: What is counted.
     """

@@ -169,8 +169,8 @@ REASONS: Mapping[str, Message] = {
         " forward",
     ),
     "guard.anchor_found_empty": Message(
-        "der Prüfanker war leer, also belegt nichts, dass die Protokollkette vollständig war",
-        "the anchor was found empty, so nothing says that the ledger was whole",
+        "der Prüfanker war leer oder zurückgesetzt, also belegt nichts, dass die Protokollkette vollständig war",
+        "the anchor was found empty or set back, so nothing says that the ledger was whole",
     ),
     "guard.share": Message(
         "{dataset}: {percent} % der Zeilen würden auf einmal gelöscht, höchstens {percent_max} % dürfen es sein",
