@@ -220,7 +220,7 @@ class Holdings:
         sweeping: Litter that is being deleted, and that no entry may name until it is gone.
         swept: The entry that announced it, of everything that was ever swept. A run that was taken for dead may still
             be deleting it, so no segment ever gets such a key again.
-        anchor_adopted_at: The anchor was found empty or set back and was moved to the head, and no deletion was confirmed
+        anchor_adopted_at: The anchor was found empty or set back and was moved on, and no deletion was confirmed
             since.
         pause: The longest time between two entries since the last deletion was intended: a clock that jumped forward
             shows in it, also when an export has written entries since.
