@@ -309,8 +309,8 @@ class _Bounds:
         self._high: pa.Scalar | None = None
 
     def add(self, times: pa.Array) -> None:
-        found = pc.min_max(times)
-        low, high = found["min"], found["max"]
+        extremes = pc.min_max(times)
+        low, high = extremes["min"], extremes["max"]
         if low.is_valid and (self._low is None or low.value < self._low.value):
             self._low = low
         if high.is_valid and (self._high is None or high.value > self._high.value):
@@ -413,11 +413,11 @@ def _check_metadata(written: pa.Schema, segment: Segment, schema: pa.Schema | No
     if schema is not None and not written.equals(schema, check_metadata=False):
         problems.append("the file's columns are not those of its schema version")
     if schema is not None:
-        told = _facts(schema)
+        stated = _facts(schema)
         problems.extend(
             f"the file's {name} is not that of its schema version"
             for name in (f"{METADATA_PREFIX}policies", f"{METADATA_PREFIX}privacy_key")
-            if facts.get(name) != told.get(name)
+            if facts.get(name) != stated.get(name)
         )
     return problems
 
@@ -444,23 +444,23 @@ def _check_rows(file: pq.ParquetFile, segment: Segment) -> list[str]:
         problems.append(f"column {', '.join(sorted(unreadable))} holds bytes that are no UTF-8")
     if rows != segment.rows:
         problems.append(f"ledger says {segment.rows} rows, the file has {rows}")
-    for name, stated, found in (("oldest", segment.oldest, bounds.oldest), ("newest", segment.newest, bounds.newest)):
-        if order and stated != found:
-            problems.append(f"ledger says {name} {stated}, the file has {found}")
+    for name, stated, actual in (("oldest", segment.oldest, bounds.oldest), ("newest", segment.newest, bounds.newest)):
+        if order and stated != actual:
+            problems.append(f"ledger says {name} {stated}, the file has {actual}")
     return problems
 
 
 def no_utf8(batch: pa.RecordBatch) -> tuple[str, ...]:
     """Columns with a text that is no UTF-8, which Arrow itself takes on trust."""
-    found = []
+    columns = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if pa.types.is_primitive(field.type):
             continue  # no text in it; and 24:00, which Postgres knows, is no time to Arrow's own check
         try:
             column.validate(full=True)
         except pa.ArrowInvalid:
-            found.append(field.name)
-    return tuple(found)
+            columns.append(field.name)
+    return tuple(columns)
 
 
 def sort_rows(rows: pa.Table, columns: Iterable[str]) -> pa.Table:

@@ -88,20 +88,20 @@ class Alertmanagers:
 
     async def firing(self) -> Listing:
         """What any of them says is firing; silenced and inhibited alerts included."""
-        found: dict[str, Report] = {}
+        reports: dict[str, Report] = {}
         problems: list[str] = []
         for url in self.urls:
             try:
                 body = await self._ask("GET", url, "/api/v2/alerts", params=EVERYTHING)
-                for one in read_listing(body):
+                for report in read_listing(body):
                     # Of two members the one that had it earlier knows more.
-                    if one.fingerprint not in found or one.starts_at < found[one.fingerprint].starts_at:
-                        found[one.fingerprint] = one
+                    if report.fingerprint not in reports or report.starts_at < reports[report.fingerprint].starts_at:
+                        reports[report.fingerprint] = report
             except (TransientError, OutcomeUnknown) as problem:
                 problems.append(problem.message)
             except NotUnderstood as problem:
                 problems.append(f"{url}: the answer is not Alertmanager's ({problem})")
-        return Listing(tuple(found.values()), bool(self.urls) and not problems, tuple(problems))
+        return Listing(tuple(reports.values()), bool(self.urls) and not problems, tuple(problems))
 
     async def silences(self) -> list[Silence]:
         """Those in force and those to come.
@@ -111,7 +111,7 @@ class Alertmanagers:
         """
         body = await self._ask_any("GET", "/api/v2/silences")
         try:
-            return [one for one in _SILENCES.validate_json(body) if one.status.state != "expired"]
+            return [silence for silence in _SILENCES.validate_json(body) if silence.status.state != "expired"]
         except ValidationError:
             raise TransientError("the list of silences is not Alertmanager's") from None
 

@@ -36,12 +36,12 @@ async def page(service: Service) -> str:
 
 
 def _of_alerts(service: Service, firing: list[Episode]) -> Iterator[str]:
-    heard = [one for one in firing if not one.suppressed]
+    heard = [episode for episode in firing if not episode.suppressed]
     for severity in (*SEVERITIES, "other"):
-        count = sum((one.severity if one.severity in SEVERITIES else "other") == severity for one in heard)
+        count = sum((episode.severity if episode.severity in SEVERITIES else "other") == severity for episode in heard)
         yield f'mcp_alerts_firing{{severity="{severity}"}} {count}'
     yield f"mcp_alerts_suppressed {len(firing) - len(heard)}"
-    waiting = sum(one.severity == CRITICAL and not one.is_acknowledged(service.now()) for one in heard)
+    waiting = sum(episode.severity == CRITICAL and not episode.is_acknowledged(service.now()) for episode in heard)
     yield f"mcp_alerts_critical_unacknowledged {waiting}"
 
 
@@ -59,12 +59,12 @@ def _counters(service: Service) -> Iterator[str]:
 
 
 def _with_types(lines: list[str]) -> str:
-    found: list[str] = []
+    typed: list[str] = []
     last = ""
     for line in lines:
         name = line.split("{")[0].split(" ")[0]
         if name != last:
-            found.append(f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}")
+            typed.append(f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}")
             last = name
-        found.append(line)
-    return "\n".join(found) + "\n"
+        typed.append(line)
+    return "\n".join(typed) + "\n"

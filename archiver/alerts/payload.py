@@ -99,23 +99,23 @@ def read_notification(body: bytes) -> Notification:
         NotUnderstood: It is no webhook of version 4.
     """
     try:
-        found = _Webhook.model_validate_json(body)
+        webhook = _Webhook.model_validate_json(body)
     except ValidationError as problem:
         raise NotUnderstood(_where(problem)) from None
     return Notification(
         tuple(
             Report(
-                fingerprint=one.fingerprint,
-                starts_at=_whole(one.startsAt),
-                ends_at=_whole(one.endsAt) if one.status == "resolved" and one.endsAt is not None else None,
-                is_firing=one.status == "firing",
-                labels=one.labels,
-                annotations=one.annotations,
+                fingerprint=alert.fingerprint,
+                starts_at=_whole(alert.startsAt),
+                ends_at=_whole(alert.endsAt) if alert.status == "resolved" and alert.endsAt is not None else None,
+                is_firing=alert.status == "firing",
+                labels=alert.labels,
+                annotations=alert.annotations,
             )
-            for one in found.alerts
+            for alert in webhook.alerts
         ),
-        is_from_alertmanager=bool(found.externalURL),
-        truncated=max(found.truncatedAlerts, 0),
+        is_from_alertmanager=bool(webhook.externalURL),
+        truncated=max(webhook.truncatedAlerts, 0),
     )
 
 
@@ -126,20 +126,20 @@ def read_listing(body: bytes) -> tuple[Report, ...]:
         NotUnderstood: It is none.
     """
     try:
-        found = _LISTING.validate_json(body)
+        listed = _LISTING.validate_json(body)
     except ValidationError as problem:
         raise NotUnderstood(_where(problem)) from None
     return tuple(
         Report(
-            fingerprint=one.fingerprint,
-            starts_at=_whole(one.startsAt),
+            fingerprint=alert.fingerprint,
+            starts_at=_whole(alert.startsAt),
             ends_at=None,
             is_firing=True,
-            labels=one.labels,
-            annotations=one.annotations,
-            suppressed="silenced" if one.status.silencedBy else "inhibited" if one.status.inhibitedBy else "",
+            labels=alert.labels,
+            annotations=alert.annotations,
+            suppressed="silenced" if alert.status.silencedBy else "inhibited" if alert.status.inhibitedBy else "",
         )
-        for one in found
+        for alert in listed
     )
 
 
@@ -157,6 +157,6 @@ def _where(problem: ValidationError) -> str:
     first = errors[0]
     # A key of the body may stand in the place: only names that are ours, and numbers, are said.
     known = {*_Webhook.model_fields, *_Alert.model_fields, *_Listed.model_fields, *_Status.model_fields}
-    place = ".".join(str(one) if isinstance(one, int) or one in known else "…" for one in first["loc"])
-    said = "no JSON" if first["type"] == "json_invalid" else str(first["msg"])
-    return f"{place}: {said}" if place else said
+    place = ".".join(str(part) if isinstance(part, int) or part in known else "…" for part in first["loc"])
+    reason = "no JSON" if first["type"] == "json_invalid" else str(first["msg"])
+    return f"{place}: {reason}" if place else reason

@@ -64,34 +64,34 @@ def due(
         watchdog_seen: Whether there was a heartbeat since the service began.
     """
     messages = [_of_watchdog(now, told.get(WATCHDOG_KEY), rules, watchdog_silence, seen=watchdog_seen)]
-    messages += [_of_alert(now, one, told.get(key_of(one)), rules) for one in episodes]
-    return tuple(one for one in messages if one is not None)
+    messages += [_of_alert(now, episode, told.get(key_of(episode)), rules) for episode in episodes]
+    return tuple(message for message in messages if message is not None)
 
 
-def _of_alert(now: datetime, one: Episode, last: Told | None, rules: Rules) -> Message | None:
-    subject = shown(one.name or one.fingerprint, 120)
-    component = f" ({shown(one.component, 60)})" if one.component else ""
-    is_unattended = one.is_firing and not one.is_acknowledged(now) and not one.suppressed
-    if is_unattended and one.severity == CRITICAL and now - one.unattended_since >= rules.escalate_after:
+def _of_alert(now: datetime, episode: Episode, last: Told | None, rules: Rules) -> Message | None:
+    subject = shown(episode.name or episode.fingerprint, 120)
+    component = f" ({shown(episode.component, 60)})" if episode.component else ""
+    is_unattended = episode.is_firing and not episode.is_acknowledged(now) and not episode.suppressed
+    if is_unattended and episode.severity == CRITICAL and now - episode.unattended_since >= rules.escalate_after:
         if last is not None and last.what == LASTS and now - last.at < rules.repeat_every:
             return None
         return Message(
-            key_of(one),
+            key_of(episode),
             LASTS,
             f"Critical and unacknowledged: {subject}",
-            f"Critical: {subject}{component} fires since {_minute(one.starts_at)} and nobody has acknowledged it."
-            f" Fingerprint {one.fingerprint}.",
+            f"Critical: {subject}{component} fires since {_minute(episode.starts_at)} and nobody has acknowledged it."
+            f" Fingerprint {episode.fingerprint}.",
         )
     if last is None or last.what != LASTS or is_unattended:
         return None
-    if not one.is_firing:
+    if not episode.is_firing:
         how = "is resolved"
-    elif one.ack is not None and one.is_acknowledged(now):
-        how = f"was acknowledged by {shown(one.ack.by, 60)} until {_minute(one.ack.until)}"
+    elif episode.ack is not None and episode.is_acknowledged(now):
+        how = f"was acknowledged by {shown(episode.ack.by, 60)} until {_minute(episode.ack.until)}"
     else:
-        how = f"is {shown(one.suppressed, 20)}"
+        how = f"is {shown(episode.suppressed, 20)}"
     return Message(
-        key_of(one), ENDED, f"Over: {subject}", f"{subject}{component} {how}. Fingerprint {one.fingerprint}."
+        key_of(episode), ENDED, f"Over: {subject}", f"{subject}{component} {how}. Fingerprint {episode.fingerprint}."
     )
 
 

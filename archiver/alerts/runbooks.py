@@ -11,8 +11,8 @@ from importlib.resources.abc import Traversable
 @cache
 def names() -> tuple[str, ...]:
     """The alerts that have a page, in alphabetical order."""
-    found = (one.name for one in _directory().iterdir())
-    return tuple(sorted(name.removesuffix(".md") for name in found if name.endswith(".md")))
+    names = (page.name for page in _directory().iterdir())
+    return tuple(sorted(name.removesuffix(".md") for name in names if name.endswith(".md")))
 
 
 def page(name: str) -> str | None:

@@ -92,8 +92,8 @@ def run(settings: Settings) -> None:
 
 async def _serve(service: Service, settings: Settings, listener: socket.socket) -> None:
     # uvicorn raises the signal again when it is done: with these a stop that was asked for ends with status 0.
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     server: uvicorn.Server | None = None
     app = application(
         service,
@@ -175,7 +175,7 @@ class _OnlyByItsNames:
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self._app = app
-        self._hosts = frozenset(one.lower() for one in hosts)
+        self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -215,38 +215,40 @@ class _Inbox:
             log.warning("a notification of more than %d bytes was refused", BODY_BYTES_MAX)
             return self._refused(TOO_LARGE, "too_large", f"more than {BODY_BYTES_MAX} bytes; see max_alerts")
         try:
-            said = read_notification(body)
+            notification = read_notification(body)
         except NotUnderstood as problem:
             # Its text is ours: the shape only, nothing of the body.
             log.warning("a notification of %d bytes is no webhook of version 4: %s", len(body), problem)
             return self._refused(BAD_REQUEST, "invalid", f"no webhook of version 4: {problem}")
-        await self._service.take(said)
-        if said.truncated:
-            log.warning("%d alerts were left out of a notification (max_alerts); they are fetched", said.truncated)
+        await self._service.take(notification)
+        if notification.truncated:
+            log.warning(
+                "%d alerts were left out of a notification (max_alerts); they are fetched", notification.truncated
+            )
             await self._service.refresh(at_once=True)
         self._service.counts["notifications", "outcome", "accepted"] += 1
-        return JSONResponse({"alerts": len(said.reports)})
+        return JSONResponse({"alerts": len(notification.reports)})
 
     async def _authorised(self, request: Request) -> Response | None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        found = None
+        access = None
         if kind.lower() == "bearer" and token:
-            found = await self._service.stored(Store.token, digest(token.strip()), self._service.now())
-        if found is None:
+            access = await self._service.stored(Store.token, digest(token.strip()), self._service.now())
+        if access is None:
             log.warning("a notification without a valid token was refused")
             return self._refused(
                 UNAUTHORISED, "unauthorised", "a bearer token with the scope alerts:post is needed",
                 {"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
-        if POST not in found.scopes:
-            log.warning("a notification with the token %s was refused: it has no scope %s", found.name, POST)
+        if POST not in access.scopes:
+            log.warning("a notification with the token %s was refused: it has no scope %s", access.name, POST)
             return self._refused(FORBIDDEN, "unauthorised", f"this token has no scope {POST}")
         return None
 
     def _refused(self, status: int, outcome: str, reason: str, headers: dict[str, str] | None = None) -> Response:
         self._service.counts["notifications", "outcome", outcome] += 1
-        more = RETRY_AFTER if status == UNAVAILABLE else headers
-        return JSONResponse({"error": reason}, status, headers=more)
+        extra_headers = RETRY_AFTER if status == UNAVAILABLE else headers
+        return JSONResponse({"error": reason}, status, headers=extra_headers)
 
 
 async def _body(request: Request) -> bytes | None:

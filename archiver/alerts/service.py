@@ -113,7 +113,7 @@ class Service:
             ("relay", RELAY_EVERY_S, self.relay),
             ("retention", RETENTION_EVERY_S, self.expire),
         )
-        tasks = [asyncio.create_task(self._forever(*one)) for one in loops]
+        tasks = [asyncio.create_task(self._forever(*loop)) for loop in loops]
         try:
             yield
         finally:
@@ -137,20 +137,20 @@ class Service:
 
     # ── What comes in ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def take(self, said: Notification) -> list[Event]:
+    async def take(self, notification: Notification) -> list[Event]:
         """Record a notification; when this returns it is durable.
 
         Raises:
             ArchiverError: It was not recorded: whoever sent it must send it again.
         """
         firing_there: frozenset[str] | None = None
-        if said.is_from_alertmanager and await self.stored(Store.is_doubtful, said.reports):
+        if notification.is_from_alertmanager and await self.stored(Store.is_doubtful, notification.reports):
             listing = await self._listing()
             if listing.is_complete:
-                firing_there = frozenset(one.fingerprint for one in listing.reports)
-        events = await self.stored(Store.take, said, self.now(), firing_there=firing_there)
+                firing_there = frozenset(report.fingerprint for report in listing.reports)
+        events = await self.stored(Store.take, notification, self.now(), firing_there=firing_there)
         self._count(events)
-        if any(one.is_firing and one.name == WATCHDOG for one in said.reports):
+        if any(report.is_firing and report.name == WATCHDOG for report in notification.reports):
             self._heartbeat()
         return events
 
@@ -220,9 +220,9 @@ class Service:
         return listing
 
     def _count(self, events: list[Event]) -> None:
-        for one in events:
-            self.counts["transitions", "kind", one.kind] += 1
-            log.info("%s %s %s (%s)", one.kind, one.fingerprint, one.starts_at.isoformat(), one.actor)
+        for event in events:
+            self.counts["transitions", "kind", event.kind] += 1
+            log.info("%s %s %s (%s)", event.kind, event.fingerprint, event.starts_at.isoformat(), event.actor)
 
     # ── Who is told ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -248,14 +248,14 @@ class Service:
     async def _at_stake(self, told: Mapping[tuple[str, str], Told]) -> list[Episode]:
         """What fires, and what has ended since somebody was told of it."""
         firing = await self.stored(Store.firing)
-        found = {key_of(one): one for one in firing}
-        for key in {key for (key, _), last in told.items() if last.what == LASTS and key not in found}:
+        episodes = {key_of(episode): episode for episode in firing}
+        for key in {key for (key, _), last in told.items() if last.what == LASTS and key not in episodes}:
             kind, _, rest = key.partition("/")
             if kind == "alert":
-                for one in await self.stored(Store.episodes_of, rest.partition("/")[0], EPISODES_OF_ONE_MAX):
-                    if key_of(one) == key:
-                        found[key] = one
-        return list(found.values())
+                for episode in await self.stored(Store.episodes_of, rest.partition("/")[0], EPISODES_OF_ONE_MAX):
+                    if key_of(episode) == key:
+                        episodes[key] = episode
+        return list(episodes.values())
 
     async def _tell(self, channel: Channel, message: Message, before: Told | None) -> None:
         place = (message.key, channel.identity)

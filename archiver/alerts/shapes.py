@@ -146,61 +146,61 @@ def alertmanager_text(service: Service) -> str:
     """Whether Alertmanager is reached, in a few words."""
     if not service.alertmanagers.urls:
         return "not configured"
-    return "; ".join(shown(one, 200) for one in service.alertmanager_problems) or "ok"
+    return "; ".join(shown(problem, 200) for problem in service.alertmanager_problems) or "ok"
 
 
-def status_of(one: Episode) -> Literal["firing", "resolved"]:
+def status_of(episode: Episode) -> Literal["firing", "resolved"]:
     """As Alertmanager calls it."""
-    return "firing" if one.is_firing else "resolved"
+    return "firing" if episode.is_firing else "resolved"
 
 
-def shown_alert(one: Episode, now: datetime) -> AlertShown:
+def shown_alert(episode: Episode, now: datetime) -> AlertShown:
     """An alert as a client sees it."""
-    ack = one.ack if one.is_acknowledged(now) else None
+    ack = episode.ack if episode.is_acknowledged(now) else None
     return AlertShown(
-        fingerprint=one.fingerprint,
-        name=shown(one.name, 200),
-        severity=shown(one.severity, 100),
-        component=shown(one.component, 100),
-        status=status_of(one),
-        suppressed=one.suppressed,
-        starts_at=one.starts_at,
-        ends_at=one.ends_at,
+        fingerprint=episode.fingerprint,
+        name=shown(episode.name, 200),
+        severity=shown(episode.severity, 100),
+        component=shown(episode.component, 100),
+        status=status_of(episode),
+        suppressed=episode.suppressed,
+        starts_at=episode.starts_at,
+        ends_at=episode.ends_at,
         acknowledged=None
         if ack is None
         else AckShown(by=shown(ack.by, 100), at=ack.at, until=ack.until, note=shown(ack.note, NOTE_CHARACTERS_MAX)),
-        labels=shown_pairs(one.labels),
-        annotations=shown_pairs(one.annotations),
-        first_seen=one.first_seen,
-        last_seen=one.last_seen,
-        deliveries=one.deliveries,
-        runbook=f"runbook://{one.name}" if one.name in runbooks.names() else None,
+        labels=shown_pairs(episode.labels),
+        annotations=shown_pairs(episode.annotations),
+        first_seen=episode.first_seen,
+        last_seen=episode.last_seen,
+        deliveries=episode.deliveries,
+        runbook=f"runbook://{episode.name}" if episode.name in runbooks.names() else None,
     )
 
 
-def shown_event(one: Event) -> EventShown:
+def shown_event(event: Event) -> EventShown:
     """A line of history as a client sees it."""
     return EventShown(
-        at=one.at,
-        kind=one.kind,
-        by=shown(one.actor, 100),
-        starts_at=one.starts_at,
-        detail=shown_pairs({name: str(value) for name, value in one.detail.items()}),
+        at=event.at,
+        kind=event.kind,
+        by=shown(event.actor, 100),
+        starts_at=event.starts_at,
+        detail=shown_pairs({name: str(value) for name, value in event.detail.items()}),
     )
 
 
-def shown_silence(one: Silence) -> SilenceShown:
+def shown_silence(silence: Silence) -> SilenceShown:
     """A silence as a client sees it."""
     return SilenceShown(
-        id=shown(one.id, 64),
-        state=shown(one.status.state, 20),
-        starts_at=one.startsAt,
-        ends_at=one.endsAt,
-        created_by=shown(one.createdBy, 100),
-        comment=shown(one.comment),
+        id=shown(silence.id, 64),
+        state=shown(silence.status.state, 20),
+        starts_at=silence.startsAt,
+        ends_at=silence.endsAt,
+        created_by=shown(silence.createdBy, 100),
+        comment=shown(silence.comment),
         matchers=[
             f"{shown(each.name, 128)}{_operator(each.isEqual, each.isRegex)}{shown(each.value)!r}"
-            for each in one.matchers[:64]
+            for each in silence.matchers[:64]
         ],
     )
 

@@ -42,16 +42,18 @@ class Store(Database):
     def is_doubtful(self, reports: Sequence[Report]) -> bool:
         """Whether one of them says "firing" of something that has ended: it fires anew, or the message is old."""
         return any(
-            one.is_firing
+            report.is_firing
             and self._db.execute(
                 "SELECT 1 FROM alert WHERE fingerprint = ? AND starts_at >= ? AND NOT is_firing LIMIT 1",
-                (one.fingerprint, to_ms(one.starts_at)),
+                (report.fingerprint, to_ms(report.starts_at)),
             ).fetchone()
             is not None
-            for one in reports
+            for report in reports
         )
 
-    def take(self, said: Notification, now: datetime, *, firing_there: frozenset[str] | None = None) -> list[Event]:
+    def take(
+        self, notification: Notification, now: datetime, *, firing_there: frozenset[str] | None = None
+    ) -> list[Event]:
         """Record a notification; the transitions that it brought.
 
         Args:
@@ -60,14 +62,14 @@ class Store(Database):
         """
         with self._transaction():
             events: list[Event] = []
-            for one in said.reports:
-                if one.is_firing:
-                    believed = firing_there is None or one.fingerprint in firing_there
+            for report in notification.reports:
+                if report.is_firing:
+                    believed = firing_there is None or report.fingerprint in firing_there
                     events += self._fire(
-                        one, now, WEBHOOK, believed=believed, is_from_alertmanager=said.is_from_alertmanager
+                        report, now, WEBHOOK, believed=believed, is_from_alertmanager=notification.is_from_alertmanager
                     )
                 else:
-                    events += self._resolve(one, now, is_from_alertmanager=said.is_from_alertmanager)
+                    events += self._resolve(report, now, is_from_alertmanager=notification.is_from_alertmanager)
         return events
 
     def mark(self) -> int:
@@ -85,11 +87,11 @@ class Store(Database):
         """
         with self._transaction():
             events: list[Event] = []
-            for one in listing:
-                if self._written.get(one.fingerprint, 0) <= since:
-                    events += self._fire(one, now, RECONCILIATION, believed=True, is_from_alertmanager=True)
+            for report in listing:
+                if self._written.get(report.fingerprint, 0) <= since:
+                    events += self._fire(report, now, RECONCILIATION, believed=True, is_from_alertmanager=True)
             if is_complete:
-                there = {one.fingerprint for one in listing}
+                there = {report.fingerprint for report in listing}
                 for fingerprint, starts_at in self._db.execute(
                     "SELECT fingerprint, starts_at FROM alert WHERE is_firing AND is_from_alertmanager"
                 ).fetchall():
@@ -99,93 +101,104 @@ class Store(Database):
         return events
 
     def _fire(
-        self, one: Report, now: datetime, actor: str, *, believed: bool, is_from_alertmanager: bool
+        self, report: Report, now: datetime, actor: str, *, believed: bool, is_from_alertmanager: bool
     ) -> list[Event]:
-        start = to_ms(one.starts_at)
+        start = to_ms(report.starts_at)
         current = self._db.execute(
-            "SELECT starts_at FROM alert WHERE fingerprint = ? AND is_firing", (one.fingerprint,)
+            "SELECT starts_at FROM alert WHERE fingerprint = ? AND is_firing", (report.fingerprint,)
         ).fetchone()
         if current is not None and current[0] >= start:
             # The same; or an earlier start: an old message, or two reports that Alertmanager has merged into one.
-            self._touch(one, current[0], now, actor)
+            self._touch(report, current[0], now, actor)
             return []
         known = self._db.execute(
-            "SELECT is_firing FROM alert WHERE fingerprint = ? AND starts_at = ?", (one.fingerprint, start)
+            "SELECT is_firing FROM alert WHERE fingerprint = ? AND starts_at = ?", (report.fingerprint, start)
         ).fetchone()
-        if not believed and self.is_doubtful((one,)):
-            return self._late(one, start, now, is_new=known is None, is_from_alertmanager=is_from_alertmanager)
+        if not believed and self.is_doubtful((report,)):
+            return self._late(report, start, now, is_new=known is None, is_from_alertmanager=is_from_alertmanager)
         events = []
         if current is not None:
             # Alertmanager would have kept the earlier start, had it not ended before.
-            self._end(one.fingerprint, current[0], None)
+            self._end(report.fingerprint, current[0], None)
             events.append(
-                self._event(now, one.fingerprint, current[0], "resolved", actor, {"because": "it fires anew"})
+                self._event(now, report.fingerprint, current[0], "resolved", actor, {"because": "it fires anew"})
             )
         if known is None:
-            self._insert(one, start, now, is_firing=True, is_from_alertmanager=is_from_alertmanager)
+            self._insert(report, start, now, is_firing=True, is_from_alertmanager=is_from_alertmanager)
         else:
-            self._touch(one, start, now, actor)
+            self._touch(report, start, now, actor)
             self._db.execute(
                 "UPDATE alert SET is_firing = 1, fired_at = ? WHERE fingerprint = ? AND starts_at = ?",
-                (to_ms(now), one.fingerprint, start),
+                (to_ms(now), report.fingerprint, start),
             )
-        return [*events, self._event(now, one.fingerprint, start, "firing", actor)]
+        return [*events, self._event(now, report.fingerprint, start, "firing", actor)]
 
-    def _late(self, one: Report, start: int, now: datetime, *, is_new: bool, is_from_alertmanager: bool) -> list[Event]:
+    def _late(
+        self, report: Report, start: int, now: datetime, *, is_new: bool, is_from_alertmanager: bool
+    ) -> list[Event]:
         """An episode fired of whose end we heard before; or a repetition."""
         if is_new:
-            self._insert(one, start, now, is_firing=False, is_from_alertmanager=is_from_alertmanager)
+            self._insert(report, start, now, is_firing=False, is_from_alertmanager=is_from_alertmanager)
         else:
-            self._touch(one, start, now, WEBHOOK)
+            self._touch(report, start, now, WEBHOOK)
         heard = self._db.execute(
-            "SELECT 1 FROM event WHERE fingerprint = ? AND starts_at = ? AND kind = 'firing'", (one.fingerprint, start)
+            "SELECT 1 FROM event WHERE fingerprint = ? AND starts_at = ? AND kind = 'firing'",
+            (report.fingerprint, start),
         ).fetchone()
-        return [] if heard else [self._event(now, one.fingerprint, start, "firing", WEBHOOK, {"late": True})]
+        return [] if heard else [self._event(now, report.fingerprint, start, "firing", WEBHOOK, {"late": True})]
 
-    def _resolve(self, one: Report, now: datetime, *, is_from_alertmanager: bool) -> list[Event]:
-        start, end = to_ms(one.starts_at), None if one.ends_at is None else to_ms(one.ends_at)
+    def _resolve(self, report: Report, now: datetime, *, is_from_alertmanager: bool) -> list[Event]:
+        start, end = to_ms(report.starts_at), None if report.ends_at is None else to_ms(report.ends_at)
         known = self._db.execute(
-            "SELECT is_firing, ends_at FROM alert WHERE fingerprint = ? AND starts_at = ?", (one.fingerprint, start)
+            "SELECT is_firing, ends_at FROM alert WHERE fingerprint = ? AND starts_at = ?", (report.fingerprint, start)
         ).fetchone()
         if known is None:
-            self._insert(one, start, now, is_firing=False, is_from_alertmanager=is_from_alertmanager)
-            return [self._event(now, one.fingerprint, start, "resolved", WEBHOOK)]
+            self._insert(report, start, now, is_firing=False, is_from_alertmanager=is_from_alertmanager)
+            return [self._event(now, report.fingerprint, start, "resolved", WEBHOOK)]
         is_firing, recorded = known
-        self._touch(one, start, now, WEBHOOK)
+        self._touch(report, start, now, WEBHOOK)
         is_old = recorded is not None and end is not None and end <= recorded
         if is_old:
             return []
         if not is_firing:
             self._db.execute(
-                "UPDATE alert SET ends_at = ? WHERE fingerprint = ? AND starts_at = ?", (end, one.fingerprint, start)
+                "UPDATE alert SET ends_at = ? WHERE fingerprint = ? AND starts_at = ?", (end, report.fingerprint, start)
             )
             return []
-        self._end(one.fingerprint, start, end)
-        return [self._event(now, one.fingerprint, start, "resolved", WEBHOOK)]
+        self._end(report.fingerprint, start, end)
+        return [self._event(now, report.fingerprint, start, "resolved", WEBHOOK)]
 
-    def _insert(self, one: Report, start: int, now: datetime, *, is_firing: bool, is_from_alertmanager: bool) -> None:
-        self._stamp(one.fingerprint)
+    def _insert(
+        self, report: Report, start: int, now: datetime, *, is_firing: bool, is_from_alertmanager: bool
+    ) -> None:
+        self._stamp(report.fingerprint)
         self._db.execute(
             "INSERT INTO alert (fingerprint, starts_at, is_firing, ends_at, fired_at, name, severity, component,"
             " labels, annotations, first_seen, last_seen, deliveries, suppressed, is_from_alertmanager)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
             (
-                *(one.fingerprint, start, is_firing, None if one.ends_at is None else to_ms(one.ends_at), to_ms(now)),
-                *(one.name, one.labels.get("severity", ""), one.labels.get("component", "")),
-                *(json.dumps(dict(one.labels)), json.dumps(dict(one.annotations)), to_ms(now), to_ms(now)),
-                *(one.suppressed or "", is_from_alertmanager),
+                *(
+                    report.fingerprint,
+                    start,
+                    is_firing,
+                    None if report.ends_at is None else to_ms(report.ends_at),
+                    to_ms(now),
+                ),
+                *(report.name, report.labels.get("severity", ""), report.labels.get("component", "")),
+                *(json.dumps(dict(report.labels)), json.dumps(dict(report.annotations)), to_ms(now), to_ms(now)),
+                *(report.suppressed or "", is_from_alertmanager),
             ),
         )
 
-    def _touch(self, one: Report, start: int, now: datetime, actor: str) -> None:
+    def _touch(self, report: Report, start: int, now: datetime, actor: str) -> None:
         """It was reported once more; a listing is no delivery."""
-        self._stamp(one.fingerprint)
+        self._stamp(report.fingerprint)
         self._db.execute(
             "UPDATE alert SET last_seen = ?, deliveries = deliveries + ?, annotations = ?,"
             " suppressed = coalesce(?, suppressed) WHERE fingerprint = ? AND starts_at = ?",
             (
-                *(to_ms(now), int(actor == WEBHOOK), json.dumps(dict(one.annotations)), one.suppressed),
-                *(one.fingerprint, start),
+                *(to_ms(now), int(actor == WEBHOOK), json.dumps(dict(report.annotations)), report.suppressed),
+                *(report.fingerprint, start),
             ),
         )
 
@@ -255,12 +268,12 @@ class Store(Database):
         return str(rows[0][0]) if rows else None
 
     def _firing_start(self, fingerprint: str) -> int:
-        found = self._db.execute(
+        row = self._db.execute(
             "SELECT starts_at FROM alert WHERE fingerprint = ? AND is_firing", (fingerprint,)
         ).fetchone()
-        if found is None:
+        if row is None:
             raise NoSuchAlert(f"no firing alert has the fingerprint {fingerprint}; nothing was changed")
-        return int(found[0])
+        return int(row[0])
 
     # ── What is read ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -278,8 +291,8 @@ class Store(Database):
 
     def latest(self, fingerprint: str) -> Episode | None:
         """The one that fires, else the last one; None for an unknown fingerprint."""
-        found = self.episodes_of(fingerprint, 1)
-        return found[0] if found else None
+        episodes = self.episodes_of(fingerprint, 1)
+        return episodes[0] if episodes else None
 
     def history(self, fingerprint: str, limit: int) -> list[Event]:
         """The last events of one alert, in their order."""
@@ -297,11 +310,11 @@ class Store(Database):
 
     def oldest(self) -> datetime | None:
         """When the oldest thing that is kept happened: an event, or the last report of an ended episode."""
-        found = self._read(
+        milliseconds = self._read(
             "SELECT min(at) FROM (SELECT min(at) AS at FROM event"
             " UNION ALL SELECT min(last_seen) FROM alert WHERE NOT is_firing UNION ALL SELECT min(at) FROM told)"
         )[0][0]
-        return None if found is None else from_ms(found)
+        return None if milliseconds is None else from_ms(milliseconds)
 
     def size_bytes(self) -> int:
         """Of the database, its log not counted."""
@@ -324,12 +337,12 @@ class Store(Database):
         """What was last told, by (key, channel)."""
         return {(key, channel): Told(what, from_ms(at)) for key, channel, what, at in self._read("SELECT * FROM told")}
 
-    def tell(self, key: str, channel: str, said: Told) -> None:
+    def tell(self, key: str, channel: str, last: Told) -> None:
         """Note it *before* it is sent: whoever dies between the two tells nobody twice."""
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO told (key, channel, what, at) VALUES (?, ?, ?, ?)",
-                (key, channel, said.what, to_ms(said.at)),
+                (key, channel, last.what, to_ms(last.at)),
             )
 
     def untell(self, key: str, channel: str, before: Told | None) -> None:

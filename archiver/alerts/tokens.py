@@ -47,11 +47,11 @@ def checked_scopes(scopes: Iterable[str]) -> frozenset[str]:
     Raises:
         ConfigError: One is none of ours, or there is none.
     """
-    found = frozenset(scopes)
-    wrong = sorted(found - frozenset(SCOPES))
-    if wrong or not found:
+    granted = frozenset(scopes)
+    wrong = sorted(granted - frozenset(SCOPES))
+    if wrong or not granted:
         raise ConfigError(
             f"--scope {', '.join(map(repr, wrong)) or 'is missing'}: no such scope; no token was made",
             hint=f"one or more of {', '.join(SCOPES)}",
         )
-    return found | {READ} if WRITE in found else found
+    return granted | {READ} if WRITE in granted else granted

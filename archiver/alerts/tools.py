@@ -72,11 +72,11 @@ class Tokens(TokenVerifier):
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """What the SDK asks at every request."""
-        found = await self._service.stored(Store.token, digest(token), self._service.now())
-        if found is None:
+        access = await self._service.stored(Store.token, digest(token), self._service.now())
+        if access is None:
             return None
         # Its own text goes no further than here: only the hash is needed to know it again.
-        return AccessToken(token=digest(token), client_id=found.name, scopes=sorted(found.scopes))
+        return AccessToken(token=digest(token), client_id=access.name, scopes=sorted(access.scopes))
 
 
 def build(service: Service) -> MCPServer[Any]:
@@ -113,20 +113,20 @@ def _reading(server: MCPServer[Any], service: Service) -> None:
         """What fires, as Alertmanager has it now; or what has ended."""
         await service.refresh()
         now = service.now()
-        found = await _of_status(service, status)
-        found = [
-            one
-            for one in found
-            if (not severity or one.severity == severity)
-            and (not component or one.component == component)
-            and not (unacknowledged and one.is_acknowledged(now))
+        episodes = await _of_status(service, status)
+        episodes = [
+            episode
+            for episode in episodes
+            if (not severity or episode.severity == severity)
+            and (not component or episode.component == component)
+            and not (unacknowledged and episode.is_acknowledged(now))
         ]
-        heard = [one for one in found if suppressed or not one.suppressed]
+        heard = [episode for episode in episodes if suppressed or not episode.suppressed]
         return AlertList(
-            alerts=[shown_alert(one, now) for one in heard[:limit]],
+            alerts=[shown_alert(episode, now) for episode in heard[:limit]],
             total=len(heard),
             left_out=max(len(heard) - limit, 0),
-            suppressed_left_out=len(found) - len(heard),
+            suppressed_left_out=len(episodes) - len(heard),
             reconciled_at=service.last_reconciliation,
             alertmanager=alertmanager_text(service),
         )
@@ -141,7 +141,8 @@ def _reading(server: MCPServer[Any], service: Service) -> None:
         return AlertDetail(
             alert=shown_alert(episodes[0], service.now()),
             episodes=[
-                EpisodeShown(starts_at=one.starts_at, ends_at=one.ends_at, status=status_of(one)) for one in episodes
+                EpisodeShown(starts_at=episode.starts_at, ends_at=episode.ends_at, status=status_of(episode))
+                for episode in episodes
             ],
         )
 
@@ -155,7 +156,7 @@ def _reading(server: MCPServer[Any], service: Service) -> None:
         if not count and await _asked(service.stored(Store.latest, fingerprint)) is None:
             raise ToolError(f"there is no alert {fingerprint}; list_alerts with status=all gives those that are known")
         return History(
-            fingerprint=fingerprint, events=[shown_event(one) for one in events], earlier=count - len(events)
+            fingerprint=fingerprint, events=[shown_event(event) for event in events], earlier=count - len(events)
         )
 
     @server.tool(annotations=READING)
@@ -164,16 +165,16 @@ def _reading(server: MCPServer[Any], service: Service) -> None:
         await service.refresh()
         now = service.now()
         firing = await _asked(service.stored(Store.firing))
-        heard = [one for one in firing if not one.suppressed]
+        heard = [episode for episode in firing if not episode.suppressed]
         by_severity: dict[str, int] = {}
-        for one in heard:
-            name = shown(one.severity or "none", 40)
+        for episode in heard:
+            name = shown(episode.severity or "none", 40)
             by_severity[name] = by_severity.get(name, 0) + 1
-        waiting = [one for one in heard if one.severity == CRITICAL and not one.is_acknowledged(now)]
+        waiting = [episode for episode in heard if episode.severity == CRITICAL and not episode.is_acknowledged(now)]
         return Summary(
             firing=by_severity,
             suppressed=len(firing) - len(heard),
-            critical_unacknowledged=[shown(one.name, 120) for one in waiting[:20]],
+            critical_unacknowledged=[shown(episode.name, 120) for episode in waiting[:20]],
             watchdog=watchdog_text(service),
             alertmanager=alertmanager_text(service),
             reconciled_at=service.last_reconciliation,
@@ -183,7 +184,9 @@ def _reading(server: MCPServer[Any], service: Service) -> None:
     @server.tool(annotations=READING)
     async def list_silences() -> SilenceList:
         """The silences in Alertmanager, those to come included."""
-        return SilenceList(silences=[shown_silence(one) for one in await _asked(service.alertmanagers.silences())])
+        return SilenceList(
+            silences=[shown_silence(silence) for silence in await _asked(service.alertmanagers.silences())]
+        )
 
 
 async def _of_status(service: Service, status: str) -> list[Episode]:
@@ -191,10 +194,10 @@ async def _of_status(service: Service, status: str) -> list[Episode]:
     firing = await _asked(service.stored(Store.firing))
     ended: dict[str, Episode] = {}
     if status != "firing":
-        known = {one.fingerprint for one in firing}
-        for one in await _asked(service.stored(Store.ended, 10 * LIST_MAX)):
-            if one.fingerprint not in known:
-                ended.setdefault(one.fingerprint, one)
+        known = {episode.fingerprint for episode in firing}
+        for episode in await _asked(service.stored(Store.ended, 10 * LIST_MAX)):
+            if episode.fingerprint not in known:
+                ended.setdefault(episode.fingerprint, episode)
     return [*(firing if status != "resolved" else ()), *ended.values()]
 
 
@@ -232,16 +235,16 @@ def _writing(server: MCPServer[Any], service: Service) -> None:
         """Silence one alert in Alertmanager: only what has exactly its labels, all of them, and never a whole class."""
         by = _who_may(WRITE)
         await service.refresh()
-        found = await _asked(service.stored(Store.latest, fingerprint))
-        if found is None or not found.is_firing:
+        episode = await _asked(service.stored(Store.latest, fingerprint))
+        if episode is None or not episode.is_firing:
             raise ToolError(f"no firing alert has the fingerprint {fingerprint}; nothing was silenced")
-        if not found.labels:
+        if not episode.labels:
             raise ToolError(f"the alert {fingerprint} has no labels: a silence for it would cover every alert")
         now = service.now()
         until = now + timedelta(hours=hours)
         made = await _asked(
             service.alertmanagers.silence(
-                found.labels, until=until, by=f"archiver alerts: {by}", comment=comment or "no reason given", now=now
+                episode.labels, until=until, by=f"archiver alerts: {by}", comment=comment or "no reason given", now=now
             )
         )
         detail = {"silence": made, "until": until.isoformat(), "comment": comment}
@@ -251,7 +254,7 @@ def _writing(server: MCPServer[Any], service: Service) -> None:
             id=shown(made, 64),
             fingerprint=fingerprint,
             ends_at=until,
-            matchers=[f"{shown(name, 128)}={shown(value)!r}" for name, value in sorted(found.labels.items())],
+            matchers=[f"{shown(name, 128)}={shown(value)!r}" for name, value in sorted(episode.labels.items())],
         )
 
     @server.tool(annotations=REPEATABLE)
@@ -283,10 +286,10 @@ def _resources(server: MCPServer[Any], service: Service) -> None:
 
     @server.resource("alert://{fingerprint}", name="alert", description="One alert", mime_type="application/json")
     async def alert(fingerprint: str) -> str:
-        found = await service.stored(Store.latest, fingerprint)
-        if found is None:
+        episode = await service.stored(Store.latest, fingerprint)
+        if episode is None:
             raise ResourceNotFoundError(f"there is no alert {shown(fingerprint, 64)}")
-        return shown_alert(found, service.now()).model_dump_json()
+        return shown_alert(episode, service.now()).model_dump_json()
 
 
 def _reader_of(name: str) -> Callable[[], str]:

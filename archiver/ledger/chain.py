@@ -86,8 +86,8 @@ def read_chain(
 def _read_numbered(store: ObjectStore, previous: SignedEntry | None, keys: list[str]) -> Iterator[SignedEntry]:
     for key, data in _read_all(store, keys):
         expected = 0 if previous is None else previous.entry.seq + 1
-        found = layout.parse_entry_key(key)
-        if found is None or found.seq != expected:
+        parsed = layout.parse_entry_key(key)
+        if parsed is None or parsed.seq != expected:
             raise LedgerBroken(
                 f"{store.location}: ledger entry {expected} is missing, {key} follows; nothing was read further",
                 hint=f"restore {layout.entry_key(expected)} from a copy",
@@ -103,8 +103,8 @@ def _read_hashed(
 ) -> Iterator[SignedEntry]:
     by_hash: dict[str, SignedEntry] = {}
     for key, data in _read_all(store, [name for _, names in sorted(keys.items()) for name in sorted(names)]):
-        found = layout.parse_entry_key(key)
-        if found is None or sha256_hex(data)[:16] != found.digest:
+        parsed = layout.parse_entry_key(key)
+        if parsed is None or sha256_hex(data)[:16] != parsed.digest:
             raise LedgerBroken(f"{key}: its bytes have the hash {sha256_hex(data)[:16]}…; nothing was read further")
         signed = decode_entry(data, where=key)
         by_hash[signed.hash] = signed

@@ -188,8 +188,8 @@ def decode_entry(data: bytes, *, where: str, strict: bool = True) -> SignedEntry
     try:
         file = _EntryFile.model_validate_json(data)
     except ValidationError as exc:
-        if (found := _format_of(data)) not in (0, FORMAT_VERSION):
-            raise _other_format(where, found) from exc
+        if (version := _format_of(data)) not in (0, FORMAT_VERSION):
+            raise _other_format(where, version) from exc
         first = exc.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise LedgerBroken(
@@ -244,8 +244,8 @@ def read_descriptor(store: ObjectStore) -> Descriptor:
             f"{store.location}: there is no archive here ({layout.DESCRIPTOR} is missing); nothing was touched",
             hint="run `archiver init` to begin one, or correct the setting `store`",
         ) from exc
-    if (found := _format_of(data)) not in (0, FORMAT_VERSION):
-        raise _other_format(f"{store.location}: {layout.DESCRIPTOR}", found)
+    if (version := _format_of(data)) not in (0, FORMAT_VERSION):
+        raise _other_format(f"{store.location}: {layout.DESCRIPTOR}", version)
     try:
         descriptor = Descriptor.model_validate_json(data)
     except ValidationError as exc:
@@ -265,16 +265,16 @@ def _altered_descriptor(store: ObjectStore, what: str) -> IntegrityError:
 
 def _format_of(data: bytes) -> int:
     with contextlib.suppress(ValueError, AttributeError):
-        found = json.loads(data).get("format")
-        return found if isinstance(found, int) else 0
+        version = json.loads(data).get("format")
+        return version if isinstance(version, int) else 0
     return 0
 
 
-def _other_format(where: str, found: int) -> ConfigError:
+def _other_format(where: str, version: int) -> ConfigError:
     return ConfigError(
-        f"{where}: the archive has format {found}, this version reads format {FORMAT_VERSION}; nothing was touched",
+        f"{where}: the archive has format {version}, this version reads format {FORMAT_VERSION}; nothing was touched",
         hint="upgrade archiver"
-        if found > FORMAT_VERSION
+        if version > FORMAT_VERSION
         else "read it with the version that wrote it, and begin a new archive with `archiver init`",
     )
 

@@ -113,7 +113,7 @@ def _slots_of(dataset: DatasetHoldings, events: Sequence[Event]) -> Iterator[Slo
         if isinstance(event, ExpireIntended):
             gone = frozenset(event.keys)
             for held in dataset.slots.values():
-                if held.segments and any(one.segment.key in gone for one in held.segments):
+                if held.segments and any(part.segment.key in gone for part in held.segments):
                     yield held.slot
         elif isinstance(event, Exported | Compacted | Purged):
             yield event.slot
@@ -169,22 +169,26 @@ def _name(holdings: Holdings, dataset: DatasetHoldings, entry: Entry, slot: Slot
 def _compact(holdings: Holdings, entry: Entry, event: Compacted) -> None:
     dataset = _dataset(holdings, event.dataset)
     known = dataset.slots.get(event.slot)
-    held = {} if known is None else {one.segment.key: one for one in known.segments}
+    held = {} if known is None else {part.segment.key: part for part in known.segments}
     what = f"ledger entry {entry.seq}: compacts {event.dataset} {event.slot}"
     missing = [key for key in event.replaced if key not in held]
     if known is None or missing or not event.replaced or len(set(event.replaced)) != len(event.replaced):
         raise LedgerBroken(f"{what}, which does not hold {min(missing, default='what it replaces')}")
     leaving = [held[key] for key in event.replaced]
-    if not (sum(one.segment.rows for one in leaving) == sum(one.rows for one in event.segments) == event.rows):
+    if not (
+        sum(segment.segment.rows for segment in leaving)
+        == sum(segment.rows for segment in event.segments)
+        == event.rows
+    ):
         raise LedgerBroken(f"{what}: the rows of the parts before and after it are not equal in number")
-    if len({one.schema for one in (*(old.segment for old in leaving), *event.segments)}) != 1:
+    if len({segment.schema for segment in (*(old.segment for old in leaving), *event.segments)}) != 1:
         raise LedgerBroken(f"{what}: its parts have different columns")
-    for one in leaving:
-        holdings.keys.discard(one.segment.key)
-        dataset.replaced[one.segment.key] = one
+    for part in leaving:
+        holdings.keys.discard(part.segment.key)
+        dataset.replaced[part.segment.key] = part
     # Read back and decoded before the entry was written: as good as verified by it.
-    committed_at = max(one.committed_at for one in leaving)
-    known.segments = [one for one in known.segments if one.segment.key not in dataset.replaced]
+    committed_at = max(part.committed_at for part in leaving)
+    known.segments = [part for part in known.segments if part.segment.key not in dataset.replaced]
     for segment in event.segments:
         _name(holdings, dataset, entry, event.slot, segment)
         known.segments.append(HeldSegment(segment, entry.seq, committed_at, entry.at, entry.at))

@@ -143,7 +143,7 @@ class ChunkHoldings:
         named += [event.list for event in self.deleted if event.list is not None]
         if self.waiting is not None and self.waiting.list is not None:
             named.append(self.waiting.list)
-        return {one.key: one.sha256 for one in named}
+        return {ref.key: ref.sha256 for ref in named}
 
 
 @dataclass(slots=True)

@@ -215,7 +215,7 @@ class Ledger:
                     # Another run may have taken us for dead and completed the anchor for us, and gone on.
                     standing = self._read_anchor()
                     chain = list(read_chain(self.store, self.descriptor, tip=standing, after=self.head))
-                    if all(one.hash != signed.hash for one in chain):
+                    if all(entry.hash != signed.hash for entry in chain):
                         raise
                     # All of it is read, so that the next swap starts from the entry that our next one follows.
                     self._checkpoint = standing
@@ -263,11 +263,11 @@ class Ledger:
 
     def _check_genesis(self, first: SignedEntry) -> None:
         begun = first.entry.events[0] if first.entry.events else None
-        told = self.descriptor
+        descriptor = self.descriptor
         if not isinstance(begun, Initialised) or (begun.archive_id, begun.ordering, begun.public_key) != (
-            told.archive_id,
-            told.ordering,
-            told.public_key,
+            descriptor.archive_id,
+            descriptor.ordering,
+            descriptor.public_key,
         ):
             raise LedgerBroken(
                 f"{self.store.location}: {layout.DESCRIPTOR} and ledger entry 0 do not speak of the same archive",

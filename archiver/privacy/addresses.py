@@ -44,8 +44,8 @@ def truncated(text: str) -> str:
     return _one(text.strip()) if text else text
 
 
-def _element(found: re.Match[str]) -> str:
-    element = found[0]
+def _element(match: re.Match[str]) -> str:
+    element = match[0]
     if element == "NULL":
         return element
     if element.startswith('"'):
@@ -60,13 +60,13 @@ def _one(text: str) -> str:
     bracketed, with_port = _BRACKETED.fullmatch(text), _WITH_PORT.fullmatch(text)
     host = bracketed[1] if bracketed else with_port[1] if with_port else text
     try:
-        found = ipaddress.ip_interface(host)
+        address = ipaddress.ip_interface(host)
     except ValueError:
         return INVALID
-    bits = found.network.prefixlen
-    if isinstance(found, ipaddress.IPv4Interface):
-        return str(ipaddress.IPv4Network((int(found.ip), min(bits, IPV4_BITS)), strict=False))
-    mapped = found.ip.ipv4_mapped
+    bits = address.network.prefixlen
+    if isinstance(address, ipaddress.IPv4Interface):
+        return str(ipaddress.IPv4Network((int(address.ip), min(bits, IPV4_BITS)), strict=False))
+    mapped = address.ip.ipv4_mapped
     if mapped is not None and bits >= MAPPED_BITS:
         return str(ipaddress.IPv4Network((int(mapped), min(bits - MAPPED_BITS, IPV4_BITS)), strict=False))
-    return str(ipaddress.IPv6Network((int(found.ip), min(bits, IPV6_BITS)), strict=False))
+    return str(ipaddress.IPv6Network((int(address.ip), min(bits, IPV6_BITS)), strict=False))

@@ -114,10 +114,10 @@ def unlike_form(column: pa.Array, action: PolicyAction) -> bool:
     return False
 
 
-def _by_value(column: pa.Array, of: Callable[[str], str]) -> pa.Array:
+def _by_value(column: pa.Array, convert: Callable[[str], str]) -> pa.Array:
     # Each distinct value once: a day has far fewer persons and addresses than rows.
     coded = column.dictionary_encode()
-    return pa.array([of(value) for value in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    return pa.array([convert(value) for value in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
 def _check(dataset: Dataset, schema: TableSchema, name: str, action: PolicyAction) -> None:

@@ -125,24 +125,24 @@ class LineScrub:
             return pa.array([None if line is None else line.encode("latin-1") for line in clean.to_pylist()]), counts
         counts = []
         for pattern, action in self._actions.items():
-            found = pa.repeat(pa.scalar(False), len(lines))
+            hits = pa.repeat(pa.scalar(False), len(lines))
             for form in _FORMS[pattern]:
                 lines, hit = self._replaced(lines, pattern, action, form)
-                found = pc.or_(found, hit)
-            count = pc.sum(found).as_py() or 0
+                hits = pc.or_(hits, hit)
+            count = pc.sum(hits).as_py() or 0
             if count:
                 counts.append(ScrubCount(pattern=pattern, action=action, lines=count))
         return lines, counts
 
     def _replaced(self, lines: pa.Array, pattern: Pattern, action: Action, form: _Form) -> tuple[pa.Array, pa.Array]:
         whole = f"{form.before}(?:{form.core}){form.after}"
-        found = pc.fill_null(pc.match_substring_regex(lines, whole), False)
-        if not pc.any(found).as_py():
-            return lines, found
+        hits = pc.fill_null(pc.match_substring_regex(lines, whole), False)
+        if not pc.any(hits).as_py():
+            return lines, hits
         # One occurrence of each line a turn; the rest of the line is looked at in the next.
         after = f"(?:{form.after.removeprefix('(?:$|').removesuffix(')')}.*)?" if form.after else ".*"
         split = f"(?s)^(?P<before>.*?{form.before})(?P<hit>{form.core})(?P<rest>{after})$"
-        rest = lines.filter(found)
+        rest = lines.filter(hits)
         done = pa.repeat(pa.scalar(""), len(rest))
         open_rows = pa.array(range(len(rest)), pa.int64())
         finished: list[tuple[pa.Array, pa.Array]] = []
@@ -158,7 +158,7 @@ class LineScrub:
             done = pc.binary_join_element_wise(done, before, self._marks(hit, pattern, action, form), "")
         rows = pa.concat_arrays([rows for rows, _ in finished])
         texts = pa.concat_arrays([texts for _, texts in finished])
-        return pc.replace_with_mask(lines, found, texts.take(pc.sort_indices(rows))), found
+        return pc.replace_with_mask(lines, hits, texts.take(pc.sort_indices(rows))), hits
 
     def _marks(self, hits: pa.Array, pattern: Pattern, action: Action, form: _Form) -> pa.Array:
         if action == "drop" or self._digest is None:

@@ -87,16 +87,16 @@ def plan_compaction(
     merges: list[SlotMerge] = []
     left: list[LeftSlot] = []
     for known in held.holding():
-        small = [one for one in known.segments if one.segment.size_bytes <= rules.small_size_bytes_max]
+        small = [part for part in known.segments if part.segment.size_bytes <= rules.small_size_bytes_max]
         if len(small) < rules.parts_min:
             continue
         keep = keep_reason(dataset, held, known, holds(known.slot), rules=rules, now=now)
-        found = [] if keep else list(_merges(held, known, small, rules))
-        if not keep and not found:
+        planned = [] if keep else list(_merges(held, known, small, rules))
+        if not keep and not planned:
             keep = Reason.FEW_PARTS()
         if keep:
             left.append(LeftSlot(slot=known.slot, rows=known.rows, reason=keep))
-        merges += found
+        merges += planned
     return CompactionPlan(dataset=dataset.name, merges=tuple(merges), left=tuple(left))
 
 
@@ -129,14 +129,14 @@ def keep_reason(
 def _merges(
     held: DatasetHoldings, known: SlotHoldings, small: Sequence[HeldSegment], rules: CompactionRules
 ) -> Iterator[SlotMerge]:
-    if any(held.schemas[one.segment.schema].key_columns for one in small if one.segment.schema in held.schemas):
+    if any(held.schemas[part.segment.schema].key_columns for part in small if part.segment.schema in held.schemas):
         yield from _last_parts(held, known, rules)
         return
     slot = known.slot
     by_schema: dict[str, list[HeldSegment]] = {}
-    for one in small:
-        if one.verified_at is not None:
-            by_schema.setdefault(one.segment.schema, []).append(one)
+    for part in small:
+        if part.verified_at is not None:
+            by_schema.setdefault(part.segment.schema, []).append(part)
     for schema, segments in by_schema.items():
         if schema not in held.schemas or len(segments) < rules.parts_min:
             continue
@@ -153,19 +153,19 @@ def _last_parts(held: DatasetHoldings, known: SlotHoldings, rules: CompactionRul
     """
     taken: list[HeldSegment] = []
     size_bytes = 0
-    for one in reversed(known.segments):
-        schema = one.segment.schema
+    for part in reversed(known.segments):
+        schema = part.segment.schema
         limit = _limit(held, known.slot, schema, rules)
         if (
-            one.segment.size_bytes > rules.small_size_bytes_max
-            or one.verified_at is None
+            part.segment.size_bytes > rules.small_size_bytes_max
+            or part.verified_at is None
             or schema not in held.schemas
-            or (taken and (schema != taken[0].segment.schema or size_bytes + one.segment.size_bytes > limit))
+            or (taken and (schema != taken[0].segment.schema or size_bytes + part.segment.size_bytes > limit))
             or len(taken) == PARTS_PER_MERGE_MAX
         ):
             break
-        taken.append(one)
-        size_bytes += one.segment.size_bytes
+        taken.append(part)
+        size_bytes += part.segment.size_bytes
     if len(taken) >= max(rules.parts_min, 2):
         yield SlotMerge(slot=known.slot, segments=tuple(reversed(taken)))
 
@@ -179,17 +179,17 @@ def _limit(held: DatasetHoldings, slot: Slot, schema: str, rules: CompactionRule
 
 def _has_dates(held: DatasetHoldings, schema: str) -> bool:
     known = held.schemas[schema]
-    return any(one.name == known.time_column and one.archive_type.startswith("date") for one in known.columns)
+    return any(column.name == known.time_column and column.archive_type.startswith("date") for column in known.columns)
 
 
 def _batches(segments: Sequence[HeldSegment], size_bytes_max: int) -> Iterator[list[HeldSegment]]:
     taken: list[HeldSegment] = []
     size_bytes = 0
-    for one in segments:
-        if taken and (len(taken) == PARTS_PER_MERGE_MAX or size_bytes + one.segment.size_bytes > size_bytes_max):
+    for part in segments:
+        if taken and (len(taken) == PARTS_PER_MERGE_MAX or size_bytes + part.segment.size_bytes > size_bytes_max):
             yield taken
             taken, size_bytes = [], 0
-        taken.append(one)
-        size_bytes += one.segment.size_bytes
+        taken.append(part)
+        size_bytes += part.segment.size_bytes
     if taken:
         yield taken

@@ -17,49 +17,49 @@ def obstacles(
         may_change: Relations of which a person said that they are not to be archived, as ``schema.relation``.
         leaving_first: Relations whose own rows are purged before; what is left of them is seen when it is deleted.
     """
-    found = []
+    reasons = []
     for effect in effects:
         where = f"{effect.name} of {effect.relation}" if effect.name else effect.relation
         is_agreed = effect.relation in may_change
         match effect.kind:
             case "cascade" | "set_null" | "set_default" if effect.rows and not is_agreed:
                 if effect.relation not in leaving_first:
-                    found.append(f"{where} {_REWRITES[effect.kind]} {effect.rows} rows with it, which nothing proves")
+                    reasons.append(f"{where} {_REWRITES[effect.kind]} {effect.rows} rows with it, which nothing proves")
             case "restrict" if effect.rows and effect.relation not in leaving_first:
-                found.append(f"{where} refers to it with {effect.rows} rows and does not let them go")
+                reasons.append(f"{where} refers to it with {effect.rows} rows and does not let them go")
             case "instead_rule":
-                found.append(f"the rule {where} does something else instead of deleting")
+                reasons.append(f"the rule {where} does something else instead of deleting")
             case "child_columns" if not is_agreed:
-                found.append(
+                reasons.append(
                     f"its child {effect.relation} has columns that it lacks ({effect.name}): they would go unarchived"
                 )
             case "hidden_columns" if not is_agreed:
-                found.append(
+                reasons.append(
                     f"it is a view of {effect.relation}, whose {effect.name} it does not show: they would go unarchived"
                 )
             case "no_replica_identity":
-                found.append(
+                reasons.append(
                     f"the publication {effect.name} needs a replica identity, which {effect.relation} does not have"
                 )
             case "foreign":
-                found.append(f"{effect.relation} is a foreign table: what else its server does nobody sees here")
-    return tuple(found)
+                reasons.append(f"{effect.relation} is a foreign table: what else its server does nobody sees here")
+    return tuple(reasons)
 
 
 def notes(effects: Sequence[SideEffect], may_change: Collection[str]) -> tuple[str, ...]:
     """What a person should know of effects that forbid nothing by themselves."""
-    told = []
+    remarks = []
     for effect in effects:
         where = f"{effect.name} of {effect.relation}"
         if effect.kind in ("trigger", "rule"):
-            told.append(
+            remarks.append(
                 f"the {effect.kind} {where} runs for what is deleted: a deletion that changes more is rolled back"
             )
         elif effect.kind in _REWRITES and effect.relation in may_change:
-            told.append(f"{where} {_REWRITES[effect.kind]} rows with it, as purge_may_change allows")
+            remarks.append(f"{where} {_REWRITES[effect.kind]} rows with it, as purge_may_change allows")
         elif effect.kind in _REWRITES and effect.rows is None:
-            told.append(f"{where} {_REWRITES[effect.kind]} rows with it; a deletion that finds any is rolled back")
-    return tuple(told)
+            remarks.append(f"{where} {_REWRITES[effect.kind]} rows with it; a deletion that finds any is rolled back")
+    return tuple(remarks)
 
 
 def unagreed(changes: Sequence[RowsChanged], may_change: Collection[str]) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def plan_expiry(
                 subjects=tuple(hold for hold in covering if hold.subject is not None),
             )
         )
-    slots.sort(key=lambda one: one.due_at)
+    slots.sort(key=lambda slot: slot.due_at)
     rows_held = sum(known.rows for known in held.holding())
     return ExpiryPlan(dataset=dataset.name, slots=tuple(slots), rows_held=rows_held)
 

@@ -65,8 +65,8 @@ def share_rows_min(share: float, rules: GuardSettings) -> int:
 
 
 def _apart(clocks: Clocks, rules: GuardSettings) -> Iterator[Statement]:
-    def differs(told: datetime | None) -> TypeGuard[datetime]:
-        return told is not None and abs(told - clocks.local) > rules.clock_tolerance
+    def differs(clock: datetime | None) -> TypeGuard[datetime]:
+        return clock is not None and abs(clock - clocks.local) > rules.clock_tolerance
 
     local = _second(clocks.local)
     if differs(clocks.database):

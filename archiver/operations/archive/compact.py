@@ -162,7 +162,7 @@ class Compact:
         schema = held.schemas[merge.segments[0].segment.schema].table
         with ExitStack() as files:
             try:
-                old = [fetched(files, self._run, self._ledger.store, one.segment) for one in merge.segments]
+                old = [fetched(files, self._run, self._ledger.store, part.segment) for part in merge.segments]
             except SegmentMissing as missing:
                 if has_left(self._ledger, missing):
                     return False
@@ -183,7 +183,7 @@ class Compact:
             again = self._plan(dataset)
             if not any(now.slot == merge.slot and now.keys == merge.keys for now in again.merges):
                 return []
-            refuse_swept(self._ledger.holdings, [one.key for one in segments], since_seq=since_seq)
+            refuse_swept(self._ledger.holdings, [segment.key for segment in segments], since_seq=since_seq)
             return [
                 Compacted(
                     dataset=dataset.name,
@@ -201,7 +201,7 @@ class Compact:
             (receipt.parts_after, len(segments)),
             (receipt.rows, merge.rows),
             (receipt.size_before_bytes, merge.size_bytes),
-            (receipt.size_after_bytes, sum(one.size_bytes for one in segments)),
+            (receipt.size_after_bytes, sum(segment.size_bytes for segment in segments)),
         ):
             counts[dataset.name] = counts.get(dataset.name, 0) + amount
         return True
@@ -227,13 +227,13 @@ class Compact:
             raise SegmentAltered(f"{facts[0]}; it was just written, and nothing was replaced by it")
         ours = (batch for path in new for batch in read_batches(path))
         try:
-            more, fewer = holds_the_same(ours, _streams(old), columns, schema.time_column)
+            surplus, missing = holds_the_same(ours, _streams(old), columns, schema.time_column)
         except ValueError as problem:
             raise Partial(f"{merge.segments[0].segment.key}: {problem}; its slot was not compacted") from problem
-        if more or fewer:
+        if surplus or missing:
             raise IntegrityError(
-                f"{segments[0].key}: {more} of its rows are not in the {len(old)} parts that it was made of, and"
-                f" {fewer} of theirs are not in it; nothing was replaced",
+                f"{segments[0].key}: {surplus} of its rows are not in the {len(old)} parts that it was made of, and"
+                f" {missing} of theirs are not in it; nothing was replaced",
                 hint="a defect of this program or of this machine's memory; report it",
             )
 
@@ -278,7 +278,9 @@ def finish_compactions(ledger: Ledger, *, run: Run, gone: Callable[[str], None] 
             )
             result.problems += removed.problems
             result.kept_until |= removed.kept_until
-            away = {key: one.versions_deleted for key, one in removed.removals.items() if one.kept_until is None}
+            away = {
+                key: removal.versions_deleted for key, removal in removed.removals.items() if removal.kept_until is None
+            }
             result.objects += _account(ledger, name, away)
     return result
 

@@ -106,12 +106,12 @@ def holds_the_same(
     Returns:
         How many rows of ``ours`` the others lack, and how many of theirs it lacks; (0, 0): they hold the same.
     """
-    more = fewer = 0
+    surplus = missing = 0
     for left, right in aligned(ours, theirs, schema, time):
-        found = difference(_groupable(left), _groupable(right))
-        more += found.new.num_rows
-        fewer += found.missing
-    return more, fewer
+        differing = difference(_groupable(left), _groupable(right))
+        surplus += differing.new.num_rows
+        missing += differing.missing
+    return surplus, missing
 
 
 def _groupable(table: pa.Table) -> pa.Table:

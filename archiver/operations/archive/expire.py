@@ -184,11 +184,11 @@ class Expire:
         confirmed: tuple[Statement, ...],
         receipt: ExpireReceipt,
     ) -> None:
-        going = {one.slot: one for one in slots}
-        for one in slots:
-            if one.subjects and self._has_subject(dataset, one):
-                _count(receipt.kept, dataset.name, Reason.SUBJECT_HOLD(), one.rows)
-                del going[one.slot]
+        going = {planned.slot: planned for planned in slots}
+        for planned in slots:
+            if planned.subjects and self._has_subject(dataset, planned):
+                _count(receipt.kept, dataset.name, Reason.SUBJECT_HOLD(), planned.rows)
+                del going[planned.slot]
         leaving: list[HeldSegment] = []
 
         def intent() -> list[Event]:
@@ -209,18 +209,18 @@ class Expire:
             return [ExpireIntended(dataset=dataset.name, plan=mark, keys=keys, confirmed=confirmed)] if keys else []
 
         append_decided(self._ledger, intent)
-        left = sum(one.rows for one in going.values()) - sum(held.segment.rows for held in leaving)
+        left = sum(planned.rows for planned in going.values()) - sum(held.segment.rows for held in leaving)
         if left:
             _count(receipt.kept, dataset.name, Reason.MEANWHILE(), left)
         if leaving:
             self._delete(dataset.name, leaving, receipt)
 
-    def _has_subject(self, dataset: Dataset, one: ExpirySlot) -> bool:
+    def _has_subject(self, dataset: Dataset, planned: ExpirySlot) -> bool:
         """Whether a segment holds rows of a person on hold; also when that cannot be told."""
-        wanted = {hold.subject for hold in one.subjects}
+        wanted = {hold.subject for hold in planned.subjects}
         if self._digest is None or not dataset.subject_columns:
             return True
-        for held in one.segments:
+        for held in planned.segments:
             with ExitStack() as files:
                 try:
                     path = fetched(files, self._run, self._store, held.segment)

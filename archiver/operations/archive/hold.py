@@ -46,11 +46,11 @@ def place_hold(ledger: Ledger, hold: HoldPlaced) -> HoldReceipt:
         if hold.dataset in (None, name) and (held.open_purges or held.expiring)
     )
     rows_covered = sum(
-        one.segment.rows
+        part.segment.rows
         for name, held in ledger.holdings.datasets.items()
         for known in held.slots.values()
         if covers(hold, name, known.slot)
-        for one in known.segments
+        for part in known.segments
     )
     return HoldReceipt(hold=hold, at_work=at_work, rows_covered=rows_covered)
 
@@ -78,4 +78,4 @@ def release_hold(ledger: Ledger, name: str, reason: str) -> HoldPlaced:
 
 def overdue_reviews(holdings: Holdings, now: datetime) -> list[HoldPlaced]:
     """Holds that somebody should have looked at again, oldest review first."""
-    return sorted((hold for hold in holdings.holds.values() if hold.review_on <= now), key=lambda one: one.review_on)
+    return sorted((hold for hold in holdings.holds.values() if hold.review_on <= now), key=lambda hold: hold.review_on)

@@ -139,9 +139,9 @@ def _read_genesis(store: ObjectStore, signer: Signer) -> Initialised | None:
 
 def _refuse_foreign_objects(store: ObjectStore) -> None:
     for prefix in (layout.LEDGER_PREFIX, layout.DATA_PREFIX, layout.PACK_PREFIX):
-        found = next(iter(store.list(prefix)), None)
-        if found is not None:
+        stray = next(iter(store.list(prefix)), None)
+        if stray is not None:
             raise ConfigError(
-                f"{store.location}: {found.key} is there, but {layout.DESCRIPTOR} is not; nothing was written",
+                f"{store.location}: {stray.key} is there, but {layout.DESCRIPTOR} is not; nothing was written",
                 hint="choose an empty place, or restore archive.json if this is a damaged archive",
             )

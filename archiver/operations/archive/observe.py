@@ -19,16 +19,16 @@ def source_observed(plan: PurgePlan, purged: Iterable[Purged], *, otherwise: Sta
     """
     kept = {event.slot: event.kept for event in purged}
     reasons: Counter[Statement] = Counter()
-    for one in plan.slots:
-        if one.keep is not None:
-            reasons[one.keep] += one.rows_due
+    for planned in plan.slots:
+        if planned.keep is not None:
+            reasons[planned.keep] += planned.rows_due
         else:
-            reasons.update(_left(one.rows_due, kept.get(one.slot), otherwise))
+            reasons.update(_left(planned.rows_due, kept.get(planned.slot), otherwise))
     return Observed(
         dataset=plan.dataset,
         place="source",
         rows=plan.rows_in_source,
-        rows_overdue=sum(one.rows_due for one in plan.slots),
+        rows_overdue=sum(planned.rows_due for planned in plan.slots),
         oldest=None if plan.none_before is None else instant_text(plan.none_before),
         reasons=rows_kept(reasons),
         rows_undated=plan.rows_undated,
@@ -42,9 +42,9 @@ def _left(rows_due: int, kept: tuple[RowsKept, ...] | None, otherwise: Statement
         return {otherwise: rows_due}
     shares: dict[Statement, int] = {}
     left = rows_due
-    for one in kept:
-        shares[one.reason] = min(one.rows, left)
-        left -= shares[one.reason]
+    for share in kept:
+        shares[share.reason] = min(share.rows, left)
+        left -= shares[share.reason]
     if left:
         shares[Reason.SINCE_PURGE()] = left
     return shares
@@ -65,13 +65,13 @@ def archive_observed(
         otherwise: Why what may go is still there.
     """
     reasons: Counter[Statement] = Counter()
-    for one in () if plan is None else plan.slots:
-        reasons[one.keep or otherwise] += one.rows
-    oldest = [one.segment.oldest for one in held.segments() if one.segment.oldest is not None]
+    for planned in () if plan is None else plan.slots:
+        reasons[planned.keep or otherwise] += planned.rows
+    oldest = [part.segment.oldest for part in held.segments() if part.segment.oldest is not None]
     return Observed(
         dataset=dataset.name,
         place="archive",
-        rows=sum(one.segment.rows for one in held.segments()),
+        rows=sum(part.segment.rows for part in held.segments()),
         rows_overdue=sum(reasons.values()),
         oldest=min(oldest, default=None),
         reasons=rows_kept(reasons),
@@ -82,4 +82,7 @@ def archive_observed(
 
 def unexplained(observed: Iterable[Observed]) -> int:
     """Rows that are overdue without anybody having held them back on purpose."""
-    return sum(one.rows_overdue - sum(kept.rows for kept in one.reasons if is_hold(kept.reason)) for one in observed)
+    return sum(
+        observation.rows_overdue - sum(kept.rows for kept in observation.reasons if is_hold(kept.reason))
+        for observation in observed
+    )

@@ -114,8 +114,8 @@ def _status(holdings: Holdings, name: str, rule: Dataset | None, now: datetime) 
         rows_duplicate_key=sum(known.rows_duplicate_key for known in slots),
         slots_unsettled=sum(not known.settled for known in slots if known.slot.window is not None),
         overdue=None if rule is None else overdue(rule, held, now),
-        rows_due=sum(one.rows for one in due),
-        due_since=min((one.due_at for one in due), default=None),
+        rows_due=sum(slot.rows for slot in due),
+        due_since=min((slot.due_at for slot in due), default=None),
         schema_version=0 if held.schema is None else held.schema.version,
         chunks=_chunks(held.chunks),
     )

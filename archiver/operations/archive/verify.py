@@ -302,8 +302,8 @@ def _read_ledger(
     receipt.head_hash = chain[-1].hash if chain else ""
     begun = chain[0].entry.events[0] if chain and chain[0].entry.events else None
     if isinstance(begun, Initialised):
-        told = (descriptor.archive_id, descriptor.ordering, descriptor.public_key)
-        if told != (begun.archive_id, begun.ordering, begun.public_key):
+        described = (descriptor.archive_id, descriptor.ordering, descriptor.public_key)
+        if described != (begun.archive_id, begun.ordering, begun.public_key):
             receipt.add(layout.DESCRIPTOR, "does not speak of the same archive as ledger entry 0")
     elif chain:
         receipt.add(layout.entry_key(0), "does not begin an archive")
@@ -369,8 +369,8 @@ def _say_strays(
 def _check_digest_names(store: ObjectStore, keys: Iterable[str], receipt: VerifyReceipt) -> None:
     """Objects that no entry needs any more and whose names are their digests: they must still say what they said."""
     for key in keys:
-        said = key.rpartition("/")[2].partition(".")[0]
-        _check_digest(store, key, said, receipt, missing_is_problem=False)
+        sha256 = key.rpartition("/")[2].partition(".")[0]
+        _check_digest(store, key, sha256, receipt, missing_is_problem=False)
 
 
 def _remembered(
@@ -465,8 +465,8 @@ def _check_packs(
             # Litter; or it may hold the only sound copy of the entry that is not.
             continue
         want = b"".join(signed.data + b"\n" for signed in chain[pack.first : pack.last + 1])
-        found = store.read(ref.key, size_bytes_max=PACK_SIZE_BYTES_MAX)
-        if found != want:
+        data = store.read(ref.key, size_bytes_max=PACK_SIZE_BYTES_MAX)
+        if data != want:
             receipt.add(
                 ref.key,
                 f"is not a copy of the entries {pack.first} to {pack.last}",
@@ -494,9 +494,9 @@ def _check_segments(
         name, held = item
         if run.stop.is_set():
             raise Interrupted("asked to stop; nothing was recorded")
-        found = _check_segment(store, held.segment, schemas.get((name, held.segment.schema)), run, depth)
+        problem = _check_segment(store, held.segment, schemas.get((name, held.segment.schema)), run, depth)
         progress.segment_done(held)
-        return found
+        return problem
 
     with ThreadPoolExecutor(run.jobs, thread_name_prefix="verify") as pool:
         # Slices, so that a stop is heeded soon and the queue stays small.

@@ -206,8 +206,8 @@ class Decoder:
         counts: list[ScrubCount] = []
         for name in ("line", "line_bytes"):
             if table.column(name).null_count < table.num_rows:
-                lines, found = self.scrubber.scrub(table.column(name).combine_chunks())
-                counts += found
+                lines, scrubbed = self.scrubber.scrub(table.column(name).combine_chunks())
+                counts += scrubbed
                 table = table.set_column(table.column_names.index(name), table.schema.field(name), lines)
         return table, tuple(counts)
 
@@ -237,10 +237,10 @@ def _covered(wanted: Sequence[Rule], ref: ChunkRef, rows: ChunkRows) -> tuple[pa
     mask: pa.ChunkedArray | None = None
     by = []
     for rule in wanted:
-        found = covered(rule, rows.labels, rows.table) if may_touch(rule, ref) else None
-        if found is not None:
+        hit = covered(rule, rows.labels, rows.table) if may_touch(rule, ref) else None
+        if hit is not None:
             by.append(rule)
-            mask = found if mask is None else pc.or_(mask, found)
+            mask = hit if mask is None else pc.or_(mask, hit)
     return mask, by
 
 

@@ -164,7 +164,7 @@ class LokiExport:
         schema_event(self._dataset, self._held(), self._schema, accepted=self._options.accepts_drift)
         plan = self._planner.plan()
         self._progress.chunks_planned(len(plan.due), plan.size_bytes)
-        waiting = {one.ref.chunk: one for one in plan.waiting}
+        waiting = {chunk.ref.chunk: chunk for chunk in plan.waiting}
         for ref in plan.due:
             waiting[ref.chunk] = WaitingChunk(ref, Wait.DUE)
         lost = [known for known, reason in plan.gone if reason is not Wait.DELETION]
@@ -185,15 +185,15 @@ class LokiExport:
 
     def _waiting_events(self, waiting: Mapping[str, WaitingChunk]) -> list[Event]:
         """Say what waits, unless that is what was said last."""
-        chunks = [KnownChunk.of(one.ref, one.reason) for one in waiting.values()]
-        reasons = Counter(one.reason for one in waiting.values())
+        chunks = [KnownChunk.of(chunk.ref, chunk.reason) for chunk in waiting.values()]
+        reasons = Counter(chunk.reason for chunk in waiting.values())
         event = ChunksWaiting(
             dataset=self._dataset.name,
             list=self._lists.write(chunks),
             reasons=tuple(ChunkShare(reason=reason(), chunks=reasons[reason]) for reason in sorted(reasons)),
         )
-        said = self._held().chunks.waiting
-        return [] if event == said or (said is None and event.list is None) else [event]
+        before = self._held().chunks.waiting
+        return [] if event == before or (before is None and event.list is None) else [event]
 
     def _round(self, due: Sequence[ChunkRef], plan: ChunkPlan, waiting: dict[str, WaitingChunk]) -> None:
         """Decode, merge, upload and commit some chunks."""
@@ -406,6 +406,6 @@ def _mark(held: DatasetHoldings) -> tuple[int, ...]:
 
 def _summed(counts: Iterable[ScrubCount]) -> tuple[ScrubCount, ...]:
     lines: Counter[tuple[str, str]] = Counter()
-    for one in counts:
-        lines[one.pattern, one.action] += one.lines
+    for count in counts:
+        lines[count.pattern, count.action] += count.lines
     return tuple(ScrubCount(pattern=key[0], action=key[1], lines=lines[key]) for key in sorted(lines))

@@ -94,10 +94,10 @@ class ChunkLists:
                 f"{named.key}: the ledger names it, {store.location} does not have it; nothing was archived",
                 hint="restore the object from a copy of the bucket",
             ) from exc
-        found = hashlib.sha256(data).hexdigest()
-        if found != named.sha256:
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != named.sha256:
             raise SegmentAltered(
-                f"{named.key}: ledger says SHA-256 {named.sha256[:16]}…, the object has {found[:16]}…; nothing was"
+                f"{named.key}: ledger says SHA-256 {named.sha256[:16]}…, the object has {digest[:16]}…; nothing was"
                 " archived",
                 hint="restore the object from a copy of the bucket",
             )

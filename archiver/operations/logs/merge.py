@@ -195,13 +195,13 @@ class _Shown:
 def _cuts(waiting: Sequence[_Waiting]) -> Iterator[int | None]:
     """Instants between which there are about as many rows or bytes as may be in memory at once; the last is None."""
     samples: list[tuple[int, int, int]] = []
-    for one in waiting:
-        rows = len(one.times)
-        row_bytes = max(one.batch.nbytes // max(rows, 1), 1)
+    for chunk in waiting:
+        rows = len(chunk.times)
+        row_bytes = max(chunk.batch.nbytes // max(rows, 1), 1)
         step = max(1, min(SAMPLE_ROWS, CUT_BYTES // 8 // row_bytes))
         for start in range(0, rows, step):
             count = min(step, rows - start)
-            samples.append((one.times[start], count, count * row_bytes))
+            samples.append((chunk.times[start], count, count * row_bytes))
     samples.sort()
     rows = size_bytes = 0
     for instant, count, count_bytes in samples:
@@ -216,12 +216,12 @@ def _cuts(waiting: Sequence[_Waiting]) -> Iterator[int | None]:
 def _taken(waiting: Sequence[_Waiting], bound: int | None) -> pa.Table:
     """The rows before an instant that were not taken yet, sorted by time, then source, ties as they stood."""
     parts = []
-    for one in waiting:
-        end = len(one.times) if bound is None else bisect_left(one.times, bound, one.taken)
-        if end > one.taken:
-            part = one.batch.slice(one.taken, end - one.taken)
-            parts.append(part.append_column("source", pa.repeat(pa.scalar(one.source, pa.int32()), part.num_rows)))
-            one.taken = end
+    for chunk in waiting:
+        end = len(chunk.times) if bound is None else bisect_left(chunk.times, bound, chunk.taken)
+        if end > chunk.taken:
+            part = chunk.batch.slice(chunk.taken, end - chunk.taken)
+            parts.append(part.append_column("source", pa.repeat(pa.scalar(chunk.source, pa.int32()), part.num_rows)))
+            chunk.taken = end
     if not parts:
         return pa.table({})
     table = pa.Table.from_batches(parts).combine_chunks()
@@ -288,7 +288,7 @@ def fetched_days(
 ) -> dict[Place, list[Path]]:
     """What is held of some days, on this machine's disk, in the order of ``segments_of``."""
     fetching = {
-        place: [pool.submit(fetched, files, run, store, one.segment) for one in segments_of(held, place)]
+        place: [pool.submit(fetched, files, run, store, part.segment) for part in segments_of(held, place)]
         for place in places
     }
     return {place: [future.result() for future in fetching[place]] for place in fetching}

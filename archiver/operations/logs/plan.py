@@ -113,7 +113,7 @@ class ChunkPlanner:
             waiting=tuple(waiting),
             gone=tuple(gone),
             archived=len(archived & refs.keys()),
-            rules={tenant: found for tenant, (found, _) in wanted.items()},
+            rules={tenant: known for tenant, (known, _) in wanted.items()},
             held=tuple(ref for ref in refs.values() if ref.chunk in archived),
             in_quarantine=tuple(unsound),
         )
@@ -142,11 +142,11 @@ class ChunkPlanner:
         return None
 
     def _rules(self, tenants: Iterable[str]) -> dict[str, tuple[tuple[Rule, ...], str]]:
-        found = {}
+        by_tenant = {}
         for tenant in sorted(tenants):
-            told = self.source.deletion_requests(tenant)
-            found[tenant] = (rules(told.requests), told.unknown)
-        return found
+            answer = self.source.deletion_requests(tenant)
+            by_tenant[tenant] = (rules(answer.requests), answer.unknown)
+        return by_tenant
 
     def _in_quarantine(self, held: DatasetHoldings) -> dict[str, str]:
         """Chunks whose bytes were looked at and refused, with the digest of these bytes."""

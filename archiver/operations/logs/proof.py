@@ -86,10 +86,10 @@ class LokiProof:
             outcomes = self._decoder.decode(files, refs, plan.rules)
             done = [outcome for outcome in outcomes if isinstance(outcome, DecodedChunk)]
             numbers = numbered_sources(refs)
-            origins = {numbers[one.origin.ref.chunk]: one.origin for one in done}
+            origins = {numbers[decoded.origin.ref.chunk]: decoded.origin for decoded in done}
             places = places_of(done)
             segments = {place: segments_of(held, place) for place in places}
-            unverified = {place for place in places if any(one.verified_at is None for one in segments[place])}
+            unverified = {place for place in places if any(part.verified_at is None for part in segments[place])}
             with ThreadPoolExecutor(self._run.jobs, thread_name_prefix="days") as pool:
                 paths = fetched_days(files, pool, self._run, self._ledger.store, held, places)
 
@@ -103,14 +103,18 @@ class LokiProof:
                     }
 
                 new = set().union(*pool.map(lacking, places))
-        streams = {(one.origin.ref.tenant, one.origin.ref.stream) for one in done if one.origin.ref.chunk in new}
+        streams = {
+            (decoded.origin.ref.tenant, decoded.origin.ref.stream)
+            for decoded in done
+            if decoded.origin.ref.chunk in new
+        }
         proofs = {}
         for ref, outcome in zip(refs, outcomes, strict=True):
             if not isinstance(outcome, DecodedChunk):
                 proofs[ref.chunk] = ChunkProof(_why(outcome))
                 continue
             days = frozenset(piece.place for piece in outcome.pieces)
-            keys = frozenset(one.segment.key for place in days for one in segments[place])
+            keys = frozenset(part.segment.key for place in days for part in segments[place])
             missing: Statement | None = None
             # Of two chunks with one new line only the first one shows it: the whole stream is doubtful then.
             if (ref.tenant, ref.stream) in streams:

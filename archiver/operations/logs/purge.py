@@ -101,7 +101,7 @@ class LokiPurgePlan:
     @property
     def going(self) -> tuple[DueChunk, ...]:
         """What may be deleted here, each chunk subject to its proof."""
-        return tuple(one for one in self.due if one.standing is Standing.GOING)
+        return tuple(chunk for chunk in self.due if chunk.standing is Standing.GOING)
 
     @property
     def rows_going(self) -> int:
@@ -111,17 +111,17 @@ class LokiPurgePlan:
     @property
     def share(self) -> float:
         """The part of all bytes that may go, 0 to 1."""
-        return sum(one.ref.size_bytes for one in self.going) / self.size_bytes if self.size_bytes else 0.0
+        return sum(chunk.ref.size_bytes for chunk in self.going) / self.size_bytes if self.size_bytes else 0.0
 
     @property
     def broken(self) -> int:
         """Chunks of which a promise is not kept, or will not be unless somebody acts."""
-        return sum(one.standing in BROKEN for one in self.due) + len(self.soon) + len(self.lost)
+        return sum(chunk.standing in BROKEN for chunk in self.due) + len(self.soon) + len(self.lost)
 
     @property
     def oldest(self) -> datetime | None:
         """When the oldest chunk that is there and due had its last line."""
-        return min((_instant(one.ref.through_ms) for one in self.due), default=None)
+        return min((_instant(chunk.ref.through_ms) for chunk in self.due), default=None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,7 +149,7 @@ def loki_plan_word(plan: LokiPurgePlan) -> str:
 
 
 def _plan_hash(plan: LokiPurgePlan) -> str:
-    facts: list[Any] = [plan.dataset, sorted(one.ref.chunk for one in plan.going)]
+    facts: list[Any] = [plan.dataset, sorted(chunk.ref.chunk for chunk in plan.going)]
     return hashlib.sha256(rfc8785.dumps(facts)).hexdigest()
 
 
@@ -185,15 +185,15 @@ class PurgeLoki:
 
     def plan(self) -> LokiPurgePlan:
         """Look at every chunk's name. Reads no chunk, writes nothing."""
-        found = self._proof.plan()
+        proven = self._proof.plan()
         border = self._now - self._rules.source_retention
         due: list[DueChunk] = []
         soon: list[DueChunk] = []
         everything = [
-            *((ref, None, None, "") for ref in found.held),
-            *((ref, Standing.UNARCHIVED, None, "") for ref in found.due),
-            *((one.ref, Standing.UNARCHIVED, one.reason(), one.detail) for one in found.waiting),
-            *((ref, Standing.QUARANTINED, None, "") for ref in found.in_quarantine),
+            *((ref, None, None, "") for ref in proven.held),
+            *((ref, Standing.UNARCHIVED, None, "") for ref in proven.due),
+            *((waiting.ref, Standing.UNARCHIVED, waiting.reason(), waiting.detail) for waiting in proven.waiting),
+            *((ref, Standing.QUARANTINED, None, "") for ref in proven.in_quarantine),
         ]
         for ref, standing, reason, detail in everything:
             due_at = _instant(ref.through_ms) + self._rules.source_retention
@@ -209,12 +209,12 @@ class PurgeLoki:
             border=border,
             due=tuple(sorted(due, key=_by_age)),
             soon=tuple(sorted(soon, key=_by_age)),
-            lost=tuple(known for known, reason in found.gone if reason is not Wait.DELETION),
+            lost=tuple(known for known, reason in proven.gone if reason is not Wait.DELETION),
             lost_before=sum(gone.list.chunks for _, gone in chunks.gone if gone.cause == "lost"),
-            archived_due=sum(one.list.chunks for one in chunks.archived if one.list.through_ms < border_ms),
+            archived_due=sum(event.list.chunks for event in chunks.archived if event.list.through_ms < border_ms),
             chunks=len(everything),
             size_bytes=sum(ref.size_bytes for ref, *_ in everything),
-            chunk_plan=found,
+            chunk_plan=proven,
         )
 
     def _standing(self, ref: ChunkRef, due_at: datetime) -> Standing:
@@ -249,12 +249,12 @@ class PurgeLoki:
         Returns:
             How many chunks were found gone.
         """
-        found = 0
+        reconciled = 0
         intents = self._ledger.holdings.dataset(self._dataset.name).chunks.open_deletions
         for seq, intent in sorted(intents.items()):
             known = self._lists.chunks(intent.list)
-            found += self._close(seq, known, self._present(), reconciled=True)
-        return found
+            reconciled += self._close(seq, known, self._present(), reconciled=True)
+        return reconciled
 
     def execute(self, plan: LokiPurgePlan, *, confirmed: Sequence[Statement] = ()) -> LokiPurgeReceipt:
         """Delete the chunks that the plan lets go, each as far as it is proven.
@@ -266,11 +266,11 @@ class PurgeLoki:
         """
         receipt = LokiPurgeReceipt()
         kept = Counter(
-            one.reason if one.standing is Standing.HOLD and one.reason is not None else one.standing()
-            for one in plan.due
-            if one.standing is not Standing.GOING
+            chunk.reason if chunk.standing is Standing.HOLD and chunk.reason is not None else chunk.standing()
+            for chunk in plan.due
+            if chunk.standing is not Standing.GOING
         )
-        going = {one.ref.chunk: one.ref for one in plan.going}
+        going = {chunk.ref.chunk: chunk.ref for chunk in plan.going}
         if going:
             sign = self._source.signs_of_use(self._now - USE_SINCE)
             if sign:
@@ -329,8 +329,8 @@ class PurgeLoki:
         known = [KnownChunk.of(ref, "deleted") for ref in going]
         present = self._present()
         receipt.chunks += self._close(entry.seq, known, present, reconciled=False)
-        receipt.size_bytes += sum(one.size_bytes for one in known if one.chunk not in present)
-        stayed = sum(one.chunk in present for one in known)
+        receipt.size_bytes += sum(chunk.size_bytes for chunk in known if chunk.chunk not in present)
+        stayed = sum(chunk.chunk in present for chunk in known)
         if stayed:
             kept[Reason.NOT_DELETED()] += stayed
 
@@ -348,7 +348,7 @@ class PurgeLoki:
 
     def _close(self, seq: int, known: Sequence[KnownChunk], present: frozenset[str], *, reconciled: bool) -> int:
         """Say which announced chunks are gone, once. Returns how many."""
-        gone = [one for one in known if one.chunk not in present]
+        gone = [chunk for chunk in known if chunk.chunk not in present]
         named = self._lists.write(gone)
 
         def event() -> list[Event]:
@@ -360,7 +360,7 @@ class PurgeLoki:
                     dataset=self._dataset.name,
                     intent_seq=seq,
                     list=named,
-                    size_bytes=sum(one.size_bytes for one in gone),
+                    size_bytes=sum(chunk.size_bytes for chunk in gone),
                     kept=len(known) - len(gone),
                     reconciled=reconciled,
                 )
@@ -378,5 +378,5 @@ def _instant(milliseconds: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC) - timedelta(days=36_500)
 
 
-def _by_age(one: DueChunk) -> tuple[datetime, str]:
-    return (one.due_at, one.ref.chunk)
+def _by_age(chunk: DueChunk) -> tuple[datetime, str]:
+    return (chunk.due_at, chunk.ref.chunk)

@@ -104,11 +104,11 @@ class _Reader:
 
     def take(self, pattern: re.Pattern[str]) -> str | None:
         self._pass_space()
-        found = pattern.match(self._text, self._at)
-        if found is None:
+        match = pattern.match(self._text, self._at)
+        if match is None:
             return None
-        self._at = found.end()
-        return found[0]
+        self._at = match.end()
+        return match[0]
 
     def string(self) -> str:
         written = self.take(_STRING)
@@ -130,9 +130,9 @@ class _Reader:
         return _Matcher(name, comparison, self.string())  # type: ignore[arg-type]
 
     def _pass_space(self) -> None:
-        found = _SPACE.match(self._text, self._at)
-        assert found is not None
-        self._at = found.end()
+        space = _SPACE.match(self._text, self._at)
+        assert space is not None
+        self._at = space.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +146,13 @@ class Rule:
 
 def rules(requests: Sequence[DeletionRequest]) -> tuple[Rule, ...]:
     """Read every request's query, once."""
-    found = []
+    parsed = []
     for request in requests:
         try:
-            found.append(Rule(request, parse(request.query)))
+            parsed.append(Rule(request, parse(request.query)))
         except Inexact as exc:
-            found.append(Rule(request, None, str(exc)))
-    return tuple(found)
+            parsed.append(Rule(request, None, str(exc)))
+    return tuple(parsed)
 
 
 def may_touch(rule: Rule, ref: ChunkRef) -> bool:
@@ -201,10 +201,10 @@ def _label_matches(matcher: _Matcher, value: str) -> bool:
 def _matches(matcher: _Matcher, values: pa.Array) -> pa.Array:
     """Compare whole values, as selectors do."""
     if matcher.comparison in ("=", "!="):
-        found = pc.equal(values, matcher.value)
+        hits = pc.equal(values, matcher.value)
     else:
-        found = _regex(values, f"^(?s:{matcher.value})$")
-    return pc.invert(found) if matcher.comparison.startswith("!") else found
+        hits = _regex(values, f"^(?s:{matcher.value})$")
+    return pc.invert(hits) if matcher.comparison.startswith("!") else hits
 
 
 def _regex(values: pa.Array, pattern: str) -> pa.Array:
@@ -218,12 +218,12 @@ def _lines_match(line_filter: _LineFilter, table: pa.Table, inside: pa.ChunkedAr
     lines, line_bytes = table.column("line"), table.column("line_bytes")
     if line_filter.comparison in ("|=", "!="):
         plain = pc.coalesce(lines.cast(pa.binary()), line_bytes)
-        found = pc.match_substring(plain, line_filter.value.encode())
+        hits = pc.match_substring(plain, line_filter.value.encode())
     else:
         if pc.any(pc.and_(inside, pc.is_null(lines))).as_py():
             raise Inexact("the query has a regular expression, and some lines are not UTF-8")
-        found = pc.fill_null(_regex(lines, line_filter.value), False)
-    return pc.invert(found) if line_filter.comparison.startswith("!") else found
+        hits = pc.fill_null(_regex(lines, line_filter.value), False)
+    return pc.invert(hits) if line_filter.comparison.startswith("!") else hits
 
 
 def _values_match(matcher: _Matcher, labels: Mapping[str, str], table: pa.Table) -> pa.ChunkedArray:

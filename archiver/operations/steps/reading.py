@@ -93,7 +93,7 @@ class HeldRows:
         key: PrivacyKey | None,
     ) -> "HeldRows":
         """Rows of segments that were fetched to ``paths``."""
-        parts = [(path, held.schemas.get(one.segment.schema)) for one, path in zip(segments, paths, strict=True)]
+        parts = [(path, held.schemas.get(part.segment.schema)) for part, path in zip(segments, paths, strict=True)]
         return cls(parts, schema, key)
 
     @property

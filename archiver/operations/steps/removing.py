@@ -40,7 +40,7 @@ class Removed:
     @property
     def kept_until(self) -> dict[str, datetime]:
         """Until when a lock keeps something of an object, by key."""
-        return {key: one.kept_until for key, one in self.removals.items() if one.kept_until is not None}
+        return {key: removal.kept_until for key, removal in self.removals.items() if removal.kept_until is not None}
 
 
 def remove_objects(

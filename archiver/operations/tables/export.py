@@ -416,7 +416,7 @@ class Export:
             settled=due.settled,
             snapshot_at=snapshot.taken_at,
         )
-        return _Result(work, due, event, tuple(one.segment.key for one in held), None if is_purging else rows_purged)
+        return _Result(work, due, event, tuple(part.segment.key for part in held), None if is_purging else rows_purged)
 
     def _scan(
         self, snapshot: Snapshot, work: _Work, due: DueSlot, slices: int, number: int
@@ -443,15 +443,15 @@ class Export:
     ) -> Iterator[pa.RecordBatch]:
         """Those of the source's rows that no held part of the slot has, in order; the archive's side is read back."""
         order = (work.schema.time_column, *work.schema.key_columns)
-        paths = [fetched(files, self._run, self._ledger.store, one.segment) for one in held]
+        paths = [fetched(files, self._run, self._ledger.store, part.segment) for part in held]
         archived = HeldRows.of(work.held, held, paths, work.schema, self._options.privacy_key)
         time = work.schema.time_column
         for ours, theirs in aligned(archived.comparable(scan), archived.batches(), archived.columns, time):
-            found = difference(ours, theirs)
-            tally.missing += found.missing
-            if found.new.num_rows:
-                tally.changed += rows_with_known_key(found.new, theirs, work.schema.key_columns)
-                yield from sort_rows(archived.archivable(found.new), order).to_batches()
+            changes = difference(ours, theirs)
+            tally.missing += changes.missing
+            if changes.new.num_rows:
+                tally.changed += rows_with_known_key(changes.new, theirs, work.schema.key_columns)
+                yield from sort_rows(archived.archivable(changes.new), order).to_batches()
 
 
 @dataclass(slots=True)
@@ -477,7 +477,7 @@ def _still_true(holdings: Holdings, result: _Result) -> bool:
     """Whether nobody touched a result's slot, its source or its dataset's schema since it was planned."""
     dataset = holdings.dataset(result.event.dataset)
     slot = dataset.slots.get(result.event.slot)
-    base = tuple(one.segment.key for one in slot.segments) if slot is not None else ()
+    base = tuple(part.segment.key for part in slot.segments) if slot is not None else ()
     current = dataset.schema.schema if dataset.schema is not None else None
     purged = 0 if slot is None else slot.rows_purged
     if result.rows_purged is not None and (purged != result.rows_purged or dataset.is_purging(result.event.slot)):

@@ -237,13 +237,17 @@ class Purge:
             return plan
         plan = self._tried(dataset, schema, plan)
         slots = []
-        for one in plan.slots:
-            known = holdings.dataset(dataset.name).slots.get(one.slot)
-            assert one.slot.window is not None
-            if known is not None and one.keep is None and self._may_differ(dataset, known, census[one.slot.window]):
-                slots.append(replace(one, stays=self._slots.look(snapshot, dataset, schema, one)))
+        for planned in plan.slots:
+            known = holdings.dataset(dataset.name).slots.get(planned.slot)
+            assert planned.slot.window is not None
+            if (
+                known is not None
+                and planned.keep is None
+                and self._may_differ(dataset, known, census[planned.slot.window])
+            ):
+                slots.append(replace(planned, stays=self._slots.look(snapshot, dataset, schema, planned)))
             else:
-                slots.append(one)
+                slots.append(planned)
         return replace(plan, slots=tuple(slots))
 
     def _forbidden(self, snapshot: Snapshot, dataset: Dataset, schema: TableSchema, plan: PurgePlan) -> PurgePlan:
@@ -331,25 +335,29 @@ class Purge:
         Returns:
             Rows found gone, by dataset.
         """
-        found: dict[str, int] = {}
+        rows: dict[str, int] = {}
         for name, dataset in self._datasets.items():
             for seq, intent in sorted(self._ledger.holdings.dataset(name).open_purges.items()):
                 for share in intent.slots:
                     event = self._reconcile(dataset, seq, share)
                     if self._close(event, None):
-                        found[name] = found.get(name, 0) + event.rows
-        return found
+                        rows[name] = rows.get(name, 0) + event.rows
+        return rows
 
     def _dataset(
         self, dataset: Dataset, plan: PurgePlan, mark: str, confirmed: tuple[Statement, ...], receipt: PurgeReceipt
     ) -> None:
-        going = {one.slot: one for one in plan.going}
+        going = {planned.slot: planned for planned in plan.going}
         if not going:
             return
 
         def intent() -> list[Event]:
             # Decided again each time: another run may have expired the proof, or placed a hold.
-            shares = [SlotShare(slot=one.slot, rows=one.rows_due) for one in going.values() if self._may_go(plan, one)]
+            shares = [
+                SlotShare(slot=planned.slot, rows=planned.rows_due)
+                for planned in going.values()
+                if self._may_go(plan, planned)
+            ]
             if not shares:
                 return []
             return [PurgeIntended(dataset=dataset.name, plan=mark, slots=tuple(shares), confirmed=confirmed)]
@@ -366,10 +374,10 @@ class Purge:
             raise stopped
 
     def _intended_slot(
-        self, dataset: Dataset, seq: int, one: PurgeSlot, stopped: ArchiverError | None, receipt: PurgeReceipt
+        self, dataset: Dataset, seq: int, planned: PurgeSlot, stopped: ArchiverError | None, receipt: PurgeReceipt
     ) -> ArchiverError | None:
         """Work on a slot, unless something stopped the run, and account for it. Returns what stops the run."""
-        work = SlotWork(one=one)
+        work = SlotWork(one=planned)
         if self._run.stop.is_set():
             receipt.interrupted = True
         if not receipt.interrupted and stopped is None:
@@ -378,7 +386,10 @@ class Purge:
             except OutcomeUnknown as problem:
                 # Whether the last batch is gone is found out now, or, when the source is away, by the next run.
                 self._account(
-                    dataset, self._reconcile(dataset, seq, SlotShare(slot=one.slot, rows=one.rows_due)), None, receipt
+                    dataset,
+                    self._reconcile(dataset, seq, SlotShare(slot=planned.slot, rows=planned.rows_due)),
+                    None,
+                    receipt,
                 )
                 return problem
             except ArchiverError as problem:
@@ -386,7 +397,7 @@ class Purge:
         if work.partitions:
             receipt.partitions[dataset.name] = receipt.partitions.get(dataset.name, 0) + work.partitions
         for change in work.changed.values():
-            work.remarks.append(f"not archived, as purge_may_change says: {describe(change)} along with {one.slot}")
+            work.remarks.append(f"not archived, as purge_may_change says: {describe(change)} along with {planned.slot}")
         if work.remarks:
             receipt.remarks.setdefault(dataset.name, []).extend(work.remarks)
         # A slot that is not begun any more is accounted for as well, so that no intent stays open.
@@ -394,9 +405,9 @@ class Purge:
         self._account(dataset, self._done(dataset, seq, work, why), work.gone, receipt)
         return stopped
 
-    def _may_go(self, plan: PurgePlan, one: PurgeSlot) -> bool:
-        known = self._ledger.holdings.dataset(plan.dataset).slots.get(one.slot)
-        holds = under_key(holds_on(self._ledger.holdings, plan.dataset, one.slot), self._key)
+    def _may_go(self, plan: PurgePlan, planned: PurgeSlot) -> bool:
+        known = self._ledger.holdings.dataset(plan.dataset).slots.get(planned.slot)
+        holds = under_key(holds_on(self._ledger.holdings, plan.dataset, planned.slot), self._key)
         return keep_reason(known, holds, has_key=True) is None
 
     def _done(self, dataset: Dataset, seq: int, work: SlotWork, why: Statement) -> Purged:
@@ -490,7 +501,7 @@ def _relation(dataset: Dataset) -> str:
 
 
 def _all_kept(plan: PurgePlan, reason: Statement, remarks: Sequence[str]) -> PurgePlan:
-    slots = tuple(one if one.keep else replace(one, keep=reason) for one in plan.slots)
+    slots = tuple(planned if planned.keep else replace(planned, keep=reason) for planned in plan.slots)
     return replace(plan, slots=slots, remarks=(*plan.remarks, *remarks))
 
 
@@ -506,10 +517,10 @@ def _kept(plan: PurgePlan) -> Counter[Statement]:
     return kept
 
 
-def _partition_remarks(found: Partitions, dataset: Dataset, border: datetime) -> list[str]:
-    due = [one for one in found.droppable if one.window.end <= border]
-    wide = [one for one in due if not _is_within_one_window(one, dataset)]
-    remarks = list(found.remarks)
+def _partition_remarks(partitions: Partitions, dataset: Dataset, border: datetime) -> list[str]:
+    due = [partition for partition in partitions.droppable if partition.window.end <= border]
+    wide = [partition for partition in due if not _is_within_one_window(partition, dataset)]
+    remarks = list(partitions.remarks)
     if len(due) > len(wide):
         remarks.append(f"{len(due) - len(wide)} partitions are due as a whole: dropped if every row is proven")
     if wide:

@@ -208,7 +208,9 @@ class SlotPurge:
                 work.changed[change.relation] = change if known is None else known.more(change)
         work.is_complete = True
 
-    def look(self, snapshot: Snapshot, dataset: Dataset, schema: TableSchema, one: PurgeSlot) -> tuple[RowsKept, ...]:
+    def look(
+        self, snapshot: Snapshot, dataset: Dataset, schema: TableSchema, planned: PurgeSlot
+    ) -> tuple[RowsKept, ...]:
         """Which due rows of a slot would stay, and why. Reads them and the archive's; deletes nothing.
 
         Raises:
@@ -217,15 +219,15 @@ class SlotPurge:
         """
         kept = Counter[Statement]()
         with ExitStack() as files:
-            held = self.archive(files, dataset, schema, one.slot)
-            scan = self.scan(snapshot, dataset, held, one.due)
-            pairs = aligned(scan, held.batches(one.due), held.columns, held.schema.time_column, rows=COMPARE_ROWS)
+            held = self.archive(files, dataset, schema, planned.slot)
+            scan = self.scan(snapshot, dataset, held, planned.due)
+            pairs = aligned(scan, held.batches(planned.due), held.columns, held.schema.time_column, rows=COMPARE_ROWS)
             try:
-                holds = self._holds(dataset, one.slot)
+                holds = self._holds(dataset, planned.slot)
                 for ours, theirs in pairs:
                     kept.update(self._judged(ours, theirs, dataset, held, holds)[1])
             except Partial:
-                kept = Counter({Reason.PERSON_UNNAMED(): one.rows_due})
+                kept = Counter({Reason.PERSON_UNNAMED(): planned.rows_due})
         return rows_kept(kept)
 
     def archive(self, files: ExitStack, dataset: Dataset, schema: TableSchema, slot: Slot) -> Held:
@@ -233,7 +235,7 @@ class SlotPurge:
         known = self._ledger.holdings.dataset(dataset.name)
         segments = tuple(known.slots[slot].segments)
         try:
-            paths = [fetched(files, self._run, self._ledger.store, one.segment) for one in segments]
+            paths = [fetched(files, self._run, self._ledger.store, part.segment) for part in segments]
         except SegmentMissing as missing:
             raise left_meanwhile(self._ledger, missing) from missing
         return Held(slot, segments, HeldRows.of(known, segments, paths, schema, self._privacy_key))
@@ -400,8 +402,8 @@ class SlotPurge:
         if self._holds(dataset, slot) != tuple(holds):
             raise TransientError(f"{dataset.name} {slot}: holds changed while rows were compared; rolled back")
         known = self._ledger.holdings.dataset(dataset.name).slots.get(slot)
-        now = {one.segment.key for one in known.segments} if known is not None else set()
-        if not {one.segment.key for one in held.segments} <= now:
+        now = {part.segment.key for part in known.segments} if known is not None else set()
+        if not {part.segment.key for part in held.segments} <= now:
             raise Partial(
                 f"{dataset.name} {slot}: the archive let go of a segment that was its proof; nothing more was deleted"
             )
