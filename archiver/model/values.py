@@ -158,7 +158,7 @@ class RowsChanged:
     deleted: int = 0
     altered: bool = False
 
-    def more(self, other: "RowsChanged") -> "RowsChanged":
+    def plus(self, other: "RowsChanged") -> "RowsChanged":
         """Both together, of one relation."""
         return RowsChanged(
             relation=self.relation,
@@ -242,7 +242,7 @@ class SourceState:
     rows: int
     digest: str = ""
 
-    def less(self, gone: "SourceState") -> "SourceState":
+    def minus(self, gone: "SourceState") -> "SourceState":
         """What is left when exactly these rows have gone. What came meanwhile is not in it, and so is noticed."""
         rows = max(0, self.rows - gone.rows)
         if not self.digest or not gone.digest:
@@ -251,7 +251,7 @@ class SourceState:
             return SourceState(rows=rows, digest="?")
         return SourceState(rows=rows, digest=str(int(self.digest) - int(gone.digest)))
 
-    def more(self, other: "SourceState") -> "SourceState":
+    def plus(self, other: "SourceState") -> "SourceState":
         """Both together; they have no row in common."""
         if not self.digest or not other.digest:
             return SourceState(rows=self.rows + other.rows)

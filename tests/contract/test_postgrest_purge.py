@@ -75,7 +75,7 @@ def test_exactly_the_proven_rows_go(project: Project, rows: slice) -> None:
     assert ids(project) == [one for one in range(1, ROWS + 1) if one not in set(wanted)]
     with project.source().snapshot() as snapshot:
         after = snapshot.census(LOGS, snapshot.schema(LOGS), None, None).get(DAY, SourceState(rows=0, digest="0"))
-    assert after == before.less(gone)
+    assert after == before.minus(gone)
 
 
 def test_left_without_a_commit_nothing_goes(project: Project) -> None:

@@ -104,7 +104,7 @@ class PostgrestPurge(PostgrestSnapshot, PurgeTransaction):
                     f"{self._api.location}: {len(part)} rows of {dataset.name} {window} were proven and {rows} of"
                     " them are unchanged; nothing of this batch was deleted"
                 )
-            state = state.more(SourceState(rows=rows, digest=digest))
+            state = state.plus(SourceState(rows=rows, digest=digest))
             compared = self._facts.of(dataset)["columns"]
             allowed = list(dataset.purge_may_change)
             self._calls.append({**arguments, "proven": part, "compared_columns": compared, "may_change": allowed})

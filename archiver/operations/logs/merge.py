@@ -82,7 +82,7 @@ class Merge:
     def batches(self) -> Generator[pa.RecordBatch]:
         """Rows that the archive lacks, with the columns of ``table_schema``, sorted by time, then stream."""
         used = sorted({piece.source for piece in self.pieces})
-        shown = _Shown([self.origins[source] for source in used], self.label_columns)
+        chunk_columns = _ChunkColumns([self.origins[source] for source in used], self.label_columns)
         number = {source: local for local, source in enumerate(used)}
         held = [TimeCursor(stream, HELD_SCHEMA, "timestamp") for stream in self.held]
         files: dict[Path, pa.RecordBatchFileReader] = {}
@@ -105,11 +105,11 @@ class Merge:
                 continue
             limit = None if bound is None else _instant(bound)
             known = pa.concat_tables([cursor.before(limit) for cursor in held]) if held else None
-            table = self._once(table, known, shown)
+            table = self._once(table, known, chunk_columns)
             if table.num_rows:
-                yield shown.rows(table, self.place.tenant)
+                yield chunk_columns.rows(table, self.place.tenant)
 
-    def _once(self, table: pa.Table, known: pa.Table | None, shown: "_Shown") -> pa.Table:
+    def _once(self, table: pa.Table, known: pa.Table | None, chunk_columns: "_ChunkColumns") -> pa.Table:
         """Leave out what an earlier row, or the archive, has. Only rows that share their instant are looked at."""
         times = table.column("timestamp")
         suspects = _shares_instant(times)
@@ -121,7 +121,7 @@ class Merge:
         if len(rows) == 0:
             return table
         few = table.take(rows)
-        identity = _identity(few, shown.identities.take(few.column("source").combine_chunks()))
+        identity = _identity(few, chunk_columns.identities.take(few.column("source").combine_chunks()))
         identity = identity.append_column("row", [rows.cast(pa.int64())])
         if known is not None and known.num_rows:
             theirs = _identity(known, pair_keys(known.column("labels").combine_chunks()))
@@ -158,7 +158,7 @@ HELD_SCHEMA = pa.schema(
 """The columns of held rows that tell whether a row is the same."""
 
 
-class _Shown:
+class _ChunkColumns:
     """What every row of a chunk has in common, a value for each chunk, spread over rows by number."""
 
     def __init__(self, origins: Sequence[Origin], label_columns: Sequence[str]) -> None:

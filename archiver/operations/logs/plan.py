@@ -113,7 +113,7 @@ class ChunkPlanner:
             waiting=tuple(waiting),
             gone=tuple(gone),
             archived=len(archived & refs.keys()),
-            rules={tenant: known for tenant, (known, _) in wanted.items()},
+            rules={tenant: asked for tenant, (asked, _) in wanted.items()},
             held=tuple(ref for ref in refs.values() if ref.chunk in archived),
             in_quarantine=tuple(unsound),
         )

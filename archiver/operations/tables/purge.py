@@ -448,7 +448,7 @@ class Purge:
             if is_open:
                 # What others have deleted meanwhile is off the state already.
                 before = known.state or SourceState(rows=event.rows, digest="?")
-                return [event if gone is None else replace(event, state=before.less(gone))]
+                return [event if gone is None else replace(event, state=before.minus(gone))]
             # Another run took us for dead and accounted for the slot, as far as it could see. What two runs have found
             # out by comparing is the same rows; what we deleted ourselves we know exactly.
             rest = 0 if gone is None else gone.rows - dataset.credited.get((event.intent_seq, event.slot), 0)

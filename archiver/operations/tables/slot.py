@@ -201,11 +201,11 @@ class SlotPurge:
                 return
             done = self._batch(dataset, due, held, cursors, rows_max)
             work.taken_at = done.taken_at
-            work.gone = work.gone.more(done.gone)
+            work.gone = work.gone.plus(done.gone)
             work.kept.update(done.kept)
             for change in done.changed:
                 known = work.changed.get(change.relation)
-                work.changed[change.relation] = change if known is None else known.more(change)
+                work.changed[change.relation] = change if known is None else known.plus(change)
         work.is_complete = True
 
     def look(
@@ -266,7 +266,7 @@ class SlotPurge:
                     self._busy.add(dataset.name)
                 continue
             if gone.rows:
-                work.gone = work.gone.more(gone)
+                work.gone = work.gone.plus(gone)
                 work.partitions += 1
 
     def _drop(self, work: DropTransaction, dataset: Dataset, partition: Partition, held: Held) -> SourceState:
