@@ -11,6 +11,7 @@ from archiver.app import build
 from archiver.app.init import Rules, begin
 from archiver.app.outcome import each
 from archiver.cli.common import context, finish, warn_of_key
+from archiver.config.refusals import PERIOD_MIN, in_days
 from archiver.errors import ConfigError
 from archiver.neighbours.dataapi.client import installation_sql
 from archiver.section import parse_duration
@@ -70,12 +71,18 @@ def init(
 
 def _check_retention(text: str) -> None:
     try:
-        parse_duration(text)
+        period = parse_duration(text)
     except ValueError as exc:
         raise ConfigError(
             f"--archive-retention: {exc}; nothing was touched",
             hint="write a number and a unit, such as 365d or 52w",
         ) from exc
+    if period < PERIOD_MIN:
+        raise ConfigError(
+            f"--archive-retention {text} is less than a day, and nothing confirms it; nothing was touched",
+            hint=f"did you mean {in_days(text)}? If {text} is meant, begin with {in_days(text)}, then set"
+            " archive_retention and short_periods = true for each dataset",
+        )
 
 
 def _chosen(archive_retention: str | None, purpose: str | None, legal_basis: str | None) -> Rules:

@@ -140,7 +140,7 @@ def load(
                 for error in exc.errors(include_input=False, include_url=False)
             ]
         ) from None
-    refuse(settings)
+    refuse(settings, tree)
     return Loaded(settings, origins, chosen)
 
 

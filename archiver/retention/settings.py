@@ -47,6 +47,11 @@ class DatasetSettings(Section):
         description="How long the archive may hold them. Unset: not chosen yet, nothing expires. There is no `never`:"
         " moving a row here is not deleting it, and personal data needs an end.",
     )
+    short_periods: bool = Field(
+        False,
+        description="Confirms that source_retention or archive_retention is meant to be under a day. Without it such"
+        " a period is refused: `30m` is minutes, and `30d` was mostly meant.",
+    )
     purpose: str = Field("", description="Why it is kept, for the record of processing (Art. 30).")
     legal_basis: str = Field("", description="On what legal ground.")
     deletion_class: str = Field(

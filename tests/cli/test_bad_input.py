@@ -222,6 +222,11 @@ BAD = {
     "a window that does not divide a day": Bad(
         mutate=configure('[datasets.extra]\nwindow = "7h"'), says=("datasets.extra.window", "7h"), hint="config show"
     ),
+    "a period of minutes": Bad(
+        environment={"ARCHIVER_DATASETS__APP_AUDIT_LOG__SOURCE_RETENTION": "30m"},
+        says=("datasets.app_audit_log.source_retention = 30m", "less than a day"),
+        hint="did you mean 30d? If 30m is meant, set datasets.app_audit_log.short_periods = true",
+    ),
     "a file that is no TOML": Bad(mutate=configure("= 3"), says=("archiver.toml", "is not TOML"), hint="config show"),
     "no such configuration file": Bad(
         call=("--config", "nix.toml", "export"), says=("nix.toml", "no such configuration file"), hint="archiver init"
@@ -258,6 +263,11 @@ BAD = {
         mutate=lambda program: (program.work / "archiver.toml").unlink(),
         says=("--purpose: not chosen",),
         hint="--purpose",
+    ),
+    "init with a period of minutes": Bad(
+        call=("init", "--archive-retention", "365m"),
+        says=("--archive-retention 365m", "less than a day"),
+        hint="did you mean 365d?",
     ),
     "init with no retention": Bad(
         call=("init", "--archive-retention", "for ever"), says=("--archive-retention", "for ever"), hint="365d"

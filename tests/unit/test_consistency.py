@@ -118,6 +118,50 @@ def test_relations_that_are_not_the_same(tmp_path: Path, other: str) -> None:
     assert said == ()
 
 
+SHORT = [
+    ("datasets.app_audit_log", "source_retention", "30m", "30d"),
+    ("datasets.log_workflow_events", "archive_retention", "60m", "60d"),
+    ("datasets.extra", "source_retention", "23h", "23d"),
+    ("datasets.extra", "archive_retention", "86399s", "36525d"),
+    ("loki", "source_retention", "12h", "12d"),
+    ("loki", "archive_retention", "7h", "7d"),
+]
+
+
+def short(section: str, setting: str, value: str) -> dict[str, str]:
+    variable = f"ARCHIVER_{section.replace('.', '__')}__".upper()
+    return {f"{variable}ARCHIVE_RETENTION": "365d", f"{variable}{setting.upper()}": value}
+
+
+@pytest.mark.parametrize(("section", "setting", "value", "meant"), SHORT)
+def test_fault_a_period_of_less_than_a_day_is_asked_for_twice(
+    tmp_path: Path, section: str, setting: str, value: str, meant: str
+) -> None:
+    """A retention of 30m where 30d was meant would empty a table."""
+    with pytest.raises(ConfigError) as raised:
+        found_in(tmp_path, SOUND, **short(section, setting, value))
+    assert raised.value.exit_status == 2
+    assert f"{section}.{setting} = {value} is less than a day" in raised.value.message
+    assert f"did you mean {meant}?" in raised.value.hint
+    assert f"{section}.short_periods = true" in raised.value.hint
+
+
+@pytest.mark.parametrize(("section", "setting", "value", "_meant"), SHORT)
+def test_a_short_period_that_is_confirmed(tmp_path: Path, section: str, setting: str, value: str, _meant: str) -> None:
+    """It confirms its own dataset's, no other one's; a whole day needs no word."""
+    given = short(section, setting, value)
+    confirmed = f"ARCHIVER_{section.replace('.', '__')}__SHORT_PERIODS".upper()
+    found_in(tmp_path, SOUND, **given, **{confirmed: "true"})
+    found_in(tmp_path, SOUND, **short(section, setting, "24h"))
+    with pytest.raises(ConfigError, match=r"datasets\.other\.source_retention = 5m"):
+        found_in(tmp_path, SOUND, **given, **{confirmed: "true", "ARCHIVER_DATASETS__OTHER__SOURCE_RETENTION": "5m"})
+
+
+def test_a_table_of_the_environment_is_held_to_the_same(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"datasets\.x\.source_retention = 90m"):
+        found_in(tmp_path, 'store = "s3://b"', ARCHIVER_DATASETS='{ x = { source_retention = "90m" } }')
+
+
 def test_which_project_an_address_names() -> None:
     assert project_of(f"https://{REF}.supabase.co") == REF
     assert project_of(f"postgresql://postgres:x@db.{REF}.supabase.co:5432/postgres") == REF

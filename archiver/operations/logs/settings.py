@@ -77,6 +77,11 @@ class LokiSettings(Section):
     archive_retention: Duration | None = Field(
         None, description="How long the archive may hold logs. Unset: not chosen yet, nothing expires."
     )
+    short_periods: bool = Field(
+        False,
+        description="Confirms that source_retention or archive_retention is meant to be under a day. Without it such"
+        " a period is refused.",
+    )
     purpose: str = Field("", description="Why they are kept, for the record of processing (Art. 30).")
     legal_basis: str = Field("", description="On what legal ground.")
     deletion_class: str = Field(
