@@ -107,10 +107,10 @@ def refusals(
 
 
 def confirmed(command: str, reasons: Sequence[Statement], *, word: str, given: str | None) -> tuple[Statement, ...]:
-    """What the guard refused and a person confirmed with this plan's word.
+    """What the guard refused and a person confirmed with this plan's token.
 
     Raises:
-        Refused: The guard refuses, and no word, or another plan's, was given. Nothing was deleted.
+        Refused: The guard refuses, and no token, or another plan's, was given. Nothing was deleted.
     """
     if not reasons:
         return ()
@@ -121,8 +121,8 @@ def confirmed(command: str, reasons: Sequence[Statement], *, word: str, given: s
         )
     if given != word:
         raise Refused(
-            f"{command}: the word {given!r} confirms another plan than this one; nothing was deleted",
-            hint=f"look at `archiver {command}` again; the plan of now has the word {word}",
+            f"{command}: the token {given!r} confirms another plan than this one; nothing was deleted",
+            hint=f"look at `archiver {command}` again; the current plan's token is {word}",
         )
     return tuple(reasons)
 

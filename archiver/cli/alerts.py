@@ -93,36 +93,36 @@ def show(
     output = context.output(as_json=json_)
     now = datetime.now(UTC)
     with _opened(data) as store:
-        found = [*store.firing(), *(store.ended(500) if ended else ())]
-    for one in found:
+        alerts = [*store.firing(), *(store.ended(500) if ended else ())]
+    for alert in alerts:
         if json_:
             output.json_line(
                 "alert",
                 {
-                    "fingerprint": one.fingerprint,
-                    "name": one.name,
-                    "severity": one.severity,
-                    "component": one.component,
-                    "status": "firing" if one.is_firing else "resolved",
-                    "suppressed": one.suppressed,
-                    "starts_at": one.starts_at,
-                    "ends_at": one.ends_at,
-                    "acknowledged_by": one.ack.by if one.ack and one.is_acknowledged(now) else None,
-                    "labels": shown_pairs(one.labels),
-                    "annotations": shown_pairs(one.annotations),
+                    "fingerprint": alert.fingerprint,
+                    "name": alert.name,
+                    "severity": alert.severity,
+                    "component": alert.component,
+                    "status": "firing" if alert.is_firing else "resolved",
+                    "suppressed": alert.suppressed,
+                    "starts_at": alert.starts_at,
+                    "ends_at": alert.ends_at,
+                    "acknowledged_by": alert.ack.by if alert.ack and alert.is_acknowledged(now) else None,
+                    "labels": shown_pairs(alert.labels),
+                    "annotations": shown_pairs(alert.annotations),
                 },
             )
             continue
-        state = one.suppressed or ("firing" if one.is_firing else "resolved")
-        if one.ack is not None and one.is_acknowledged(now):
-            state += f", acknowledged by {shown(one.ack.by, 60)}"
+        state = alert.suppressed or ("firing" if alert.is_firing else "resolved")
+        if alert.ack is not None and alert.is_acknowledged(now):
+            state += f", acknowledged by {shown(alert.ack.by, 60)}"
         output.answer(
-            f"{one.fingerprint}  {shown(one.severity or '-', 20):<9} {shown(one.name, 60)}"
-            f"  since {one.starts_at:%Y-%m-%d %H:%M} UTC  {state}"
+            f"{alert.fingerprint}  {shown(alert.severity or '-', 20):<9} {shown(alert.name, 60)}"
+            f"  since {alert.starts_at:%Y-%m-%d %H:%M} UTC  {state}"
         )
     if json_:
-        output.json_line("summary", {"command": "alerts list", "alerts": len(found), "exit": 0})
-    elif not found:
+        output.json_line("summary", {"command": "alerts list", "alerts": len(alerts), "exit": 0})
+    elif not alerts:
         output.say("nothing fires")
 
 
@@ -190,20 +190,22 @@ def token_list(data: DataOption = DEFAULT_DATA, json_: JsonOption = False) -> No
     """
     output = context.output(as_json=json_)
     with _opened(data) as store:
-        for one in store.tokens():
+        for token in store.tokens():
             if json_:
                 output.json_line(
                     "token",
                     {
-                        "name": one.name,
-                        "scopes": sorted(one.scopes),
-                        "created_at": one.created_at,
-                        "expires_at": one.expires_at,
+                        "name": token.name,
+                        "scopes": sorted(token.scopes),
+                        "created_at": token.created_at,
+                        "expires_at": token.expires_at,
                     },
                 )
             else:
-                end = "" if one.expires_at is None else f", until {one.expires_at:%Y-%m-%d %H:%M} UTC"
-                output.answer(f"{one.name}  {', '.join(sorted(one.scopes))}, since {one.created_at:%Y-%m-%d}{end}")
+                end = "" if token.expires_at is None else f", until {token.expires_at:%Y-%m-%d %H:%M} UTC"
+                output.answer(
+                    f"{token.name}  {', '.join(sorted(token.scopes))}, since {token.created_at:%Y-%m-%d}{end}"
+                )
 
 
 def token_remove(

@@ -39,7 +39,7 @@ SinceOption = Annotated[
 DatasetsArgument = Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Without: all.")]
 ExecuteOption = Annotated[bool, typer.Option("--execute", help="Do it. Without, only the plan is shown.")]
 ConfirmOption = Annotated[
-    str | None, typer.Option(metavar="WORD", help="Confirm what the guard refuses, for exactly the plan of this word.")
+    str | None, typer.Option(metavar="TOKEN", help="Confirm what the guard refuses, for the plan with this token.")
 ]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for another run to end, instead of exit status 5.")]
 UntilOption = Annotated[str | None, typer.Option(help="Likewise. Exclusive; whole windows are taken.")]

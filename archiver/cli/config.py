@@ -25,8 +25,8 @@ def show(
         output.json_document(shown)
         return
     made = views.table("setting", "value", *(["origin"] if origin else []))
-    for one in shown:
-        made.add_row(one.name, one.value, *([one.origin] if origin else []))
+    for setting in shown:
+        made.add_row(setting.name, setting.value, *([setting.origin] if origin else []))
     output.answer(made)
 
 

@@ -21,11 +21,11 @@ def doctor(json_: JsonOption = False) -> None:
     """
     output = context.output(as_json=json_)
     try:
-        found = examine(context.load())
+        diagnoses = examine(context.load())
     except ConfigError as error:
         # Settings that cannot be read are a finding too; without them there is nothing else to look at.
-        found = (of_error("settings.valid", "settings", error),)
-    status = exit_status(found)
-    render_doctor.diagnoses(output, found, status)
+        diagnoses = (of_error("settings.valid", "settings", error),)
+    status = exit_status(diagnoses)
+    render_doctor.diagnoses(output, diagnoses, status)
     if status:
         raise typer.Exit(status)

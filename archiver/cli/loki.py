@@ -21,11 +21,11 @@ def release(
     """
     with open_archive(context.load().settings, "write") as archive:
         chunks = archive.ledger.holdings.dataset(LOGS).chunks
-        found = [sha256 for sha256 in chunks.quarantined if sha256.startswith(digest)]
-        if len(found) != 1 or not reason.strip():
+        digests = [sha256 for sha256 in chunks.quarantined if sha256.startswith(digest)]
+        if len(digests) != 1 or not reason.strip():
             raise ConfigError(
-                f"{len(found)} quarantined chunks have a digest that begins with {digest}; nothing was released",
+                f"{len(digests)} quarantined chunks have a digest that begins with {digest}; nothing was released",
                 hint="`archiver status` names each with its digest",
             )
-        release_chunk(archive.ledger, LOGS, found[0], reason.strip())
-    context.output().say(f"{found[0]} released")
+        release_chunk(archive.ledger, LOGS, digests[0], reason.strip())
+    context.output().say(f"{digests[0]} released")

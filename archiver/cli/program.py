@@ -104,8 +104,8 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that the first word names, imported; the words after it."""
-        name, found, rest = super().resolve_command(ctx, args)
-        return name, found.real() if isinstance(found, Listed) else found, rest
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.real() if isinstance(command, Listed) else command, rest
 
 
 def _made(name: str, entry: Entry) -> Listed | Group:

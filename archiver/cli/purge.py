@@ -51,7 +51,11 @@ def purge(
     names = [name for name in datasets or () if name != LOGS]
     has_tables = bool(names) or not datasets
     has_logs = LOGS in (datasets or ()) or (not datasets and settings.logs() is not None)
-    chosen = [one for one in chosen_datasets(settings, names) if one.source_retention is not None] if has_tables else []
+    chosen = (
+        [dataset for dataset in chosen_datasets(settings, names) if dataset.source_retention is not None]
+        if has_tables
+        else []
+    )
     if has_tables:
         warn_of_key(output, settings)
     with open_archive(settings, "write" if execute else "read", wait=wait) as archive:

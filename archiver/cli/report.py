@@ -56,7 +56,7 @@ def report(
         _record_of_processing(lang, format_, output, json_=json_)
         return
     loaded = context.load().settings
-    told = context.output(as_json=json_)
+    console = context.output(as_json=json_)
     period = period_asked(day, month, since, until, build.now())
     languages = languages_asked(lang, loaded)
     formats = formats_asked(format_, loaded)
@@ -68,24 +68,24 @@ def report(
         typer.echo(json_bytes(made).decode(), nl=False)
         return
     if place is None:
-        told.answer(summary(made, Words(languages[0])))
+        console.answer(summary(made, Words(languages[0])))
     for file in files:
-        told.say(f"written {file}")
+        console.say(f"written {file}")
 
 
 def _record_of_processing(lang: str | None, format_: str | None, output: Path | None, *, json_: bool) -> None:
     settings = context.load().settings
     record = use_case.processing_record(settings)
     languages = languages_asked(lang, settings)
-    told = context.output(as_json=json_)
+    console = context.output(as_json=json_)
     place = _place(output, format_, settings)
     if place is not None:
         for file in use_case.write_all(vvt.rendered(record, languages, formats_asked(format_, settings)), place):
-            told.say(f"written {file}")
+            console.say(f"written {file}")
     if json_:
         typer.echo(vvt.json_bytes(record).decode(), nl=False)
     elif place is None:
-        told.answer(plain(vvt.record_document(record, Words(languages[0]))))
+        console.answer(plain(vvt.record_document(record, Words(languages[0]))))
 
 
 def _place(output: Path | None, format_: str | None, settings: Settings) -> Path | None:

@@ -14,14 +14,14 @@ def check(json_: JsonOption = False) -> None:
     Prometheus, Loki, Alertmanager, the compose file, log directories, buckets and the database. Changes nothing.
 
     Compares what is configured with what is in force and with what is observed. What cannot be told is never ok.
-    Exit status 0: every promise is kept, as far as was looked; 4: one is broken or cannot be told to be kept.
+    Exit status 0: every check that ran passed; 4: one is broken or cannot be told to be kept.
 
     Example: ARCHIVER_PROMETHEUS_URL=http://127.0.0.1:9090 archiver stack check
     """
     output = context.output(as_json=json_)
     settings = context.load().settings
-    found = check_deployed_stack(settings)
-    status = exit_status(found)
-    render_stack.findings(output, found, status)
+    findings = check_deployed_stack(settings)
+    status = exit_status(findings)
+    render_stack.findings(output, findings, status)
     if status:
         raise typer.Exit(status)

@@ -121,7 +121,7 @@ def _steps(directory: Path) -> list[Step]:
         Step(("verify", "--deep"), "every byte is read back; what was not is never deleted anywhere"),
         Step(
             ("purge",),
-            "what is older than 30 days: a plan only. The guard asks for the word of the plan when more than half of a"
+            "what is older than 30 days: a plan only. The guard asks for the plan's token when more than half of a"
             " dataset would go at once, or a clock may have jumped; here it need not",
         ),
         Step(("purge", "--execute"), "each row is compared with the archive in the transaction that deletes it"),
@@ -173,11 +173,11 @@ def _unpack_chunks(directory: Path) -> int:
     """Lay out a small chunk store as Loki left it, its index beside the chunks. Returns how many chunks it has."""
     with resources.as_file(resources.files(__package__) / "loki_chunks.zip") as path, zipfile.ZipFile(path) as packed:
         packed.extractall(directory)
-        for one in packed.infolist():
-            written_at = datetime(*one.date_time, tzinfo=UTC).timestamp()
+        for member in packed.infolist():
+            written_at = datetime(*member.date_time, tzinfo=UTC).timestamp()
             # As old as its lines: a file that is minutes old might still be written to, and would wait.
-            os.utime(directory / one.filename, (written_at, written_at))
-        return sum(not one.filename.startswith("index/") for one in packed.infolist())
+            os.utime(directory / member.filename, (written_at, written_at))
+        return sum(not member.filename.startswith("index/") for member in packed.infolist())
 
 
 def _prepare(directory: Path) -> None:

@@ -117,7 +117,7 @@ def judge_head(facts: HeadFacts, now: datetime) -> Diagnosis:
             "archive.ledger",
             facts.location,
             f"{said}: nothing was written for {pause.days} days, at most {facts.pause_max.days} may pass",
-            "find out why no run was at work (cron, systemd); the next deletion will ask to be confirmed with a word",
+            "find out why no run was at work (cron, systemd); the next deletion will ask for its plan's token",
         )
     return ok("archive.ledger", facts.location, said)
 

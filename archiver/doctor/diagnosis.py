@@ -65,8 +65,8 @@ def of_error(check: str, subject: str, error: ArchiverError) -> Diagnosis:
     return problem(check, subject, error.message, error.hint or REPORT_IT, exit_status=error.exit_status)
 
 
-def exit_status(found: Iterable[Diagnosis]) -> int:
+def exit_status(diagnoses: Iterable[Diagnosis]) -> int:
     """That of the worst problem; where there is none, 3 for a warning; else 0."""
-    told = list(found)
-    problems = {one.exit for one in told if one.severity is Severity.PROBLEM}
-    return worst(problems or {one.exit for one in told})
+    listed = list(diagnoses)
+    problems = {diagnosis.exit for diagnosis in listed if diagnosis.severity is Severity.PROBLEM}
+    return worst(problems or {diagnosis.exit for diagnosis in listed})

@@ -46,7 +46,7 @@ class HeadFacts:
     """The archive's ledger, read and found whole.
 
     Attributes:
-        pause_max: After a longer pause the next deletion asks for a word.
+        pause_max: After a longer pause the next deletion asks for its plan's token.
     """
 
     location: str

@@ -27,20 +27,20 @@ WORST_LAST = (Level.KEPT, Level.ATTENTION, Level.BROKEN)
 
 def verdict(remarks: tuple[Remark, ...]) -> Level:
     """The worst of them; kept when there is none."""
-    return max((one.level for one in remarks), key=WORST_LAST.index, default=Level.KEPT)
+    return max((remark.level for remark in remarks), key=WORST_LAST.index, default=Level.KEPT)
 
 
 def remarks(facts: PeriodFacts) -> tuple[Remark, ...]:
     """Everything that a person should know, the worst first."""
-    found = [
+    points = [
         *_chain(facts),
-        *(one for dataset in facts.datasets for one in _dataset(dataset)),
+        *(remark for dataset in facts.datasets for remark in _dataset(dataset)),
         *_stack(facts),
         *_runs(facts),
         *_holds(facts),
         *_rules(facts),
     ]
-    return tuple(sorted(found, key=lambda one: -WORST_LAST.index(one.level)))
+    return tuple(sorted(points, key=lambda remark: -WORST_LAST.index(remark.level)))
 
 
 def _remark(code: str, *, level: Level = Level.ATTENTION, dataset: str = "", **given: Fact) -> Remark:
@@ -73,33 +73,38 @@ def _rules(facts: PeriodFacts) -> Iterator[Remark]:
 # ── Datasets ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _dataset(of: DatasetFacts) -> Iterator[Remark]:
-    yield from _overdue(of)
-    yield from _proven(of)
-    yield from _odd_rows(of)
-    yield from _chunks(of)
-    if of.rule is None:
-        yield _remark("not_configured", dataset=of.name, rows=of.held.rows)
-    elif of.rule.archive_retention_s is None and of.held.rows:
-        yield _remark("no_archive_period", dataset=of.name, rows=of.held.rows)
-    for change in of.schema_changes:
+def _dataset(dataset: DatasetFacts) -> Iterator[Remark]:
+    yield from _overdue(dataset)
+    yield from _proven(dataset)
+    yield from _odd_rows(dataset)
+    yield from _chunks(dataset)
+    if dataset.rule is None:
+        yield _remark("not_configured", dataset=dataset.name, rows=dataset.held.rows)
+    elif dataset.rule.archive_retention_s is None and dataset.held.rows:
+        yield _remark("no_archive_period", dataset=dataset.name, rows=dataset.held.rows)
+    for change in dataset.schema_changes:
         if change.dropped or change.retyped:
-            yield _remark("schema_lossy", dataset=of.name, version=change.version, at=change.at)
+            yield _remark("schema_lossy", dataset=dataset.name, version=change.version, at=change.at)
 
 
-def _overdue(of: DatasetFacts) -> Iterator[Remark]:
-    places = {one.place: one for one in of.observations}
+def _overdue(dataset: DatasetFacts) -> Iterator[Remark]:
+    places = {observation.place: observation for observation in dataset.observations}
     for place in ("source", "archive"):
         seen = places.get(place)
         if seen is None or seen.rows is None:
-            yield from _unseen(of, place)
+            yield from _unseen(dataset, place)
         elif rows_overdue(seen):
             oldest: Mapping[str, Fact] = {"oldest": seen.oldest or "?"}
             yield _remark(
-                f"overdue_{place}", level=Level.BROKEN, dataset=of.name, rows=rows_overdue(seen), at=seen.at, **oldest
+                f"overdue_{place}",
+                level=Level.BROKEN,
+                dataset=dataset.name,
+                rows=rows_overdue(seen),
+                at=seen.at,
+                **oldest,
             )
         if seen is not None and seen.rows_on_hold:
-            yield _remark("overdue_on_hold", level=Level.KEPT, dataset=of.name, rows=seen.rows_on_hold)
+            yield _remark("overdue_on_hold", level=Level.KEPT, dataset=dataset.name, rows=seen.rows_on_hold)
 
 
 def rows_overdue(seen: Observation) -> int:
@@ -107,78 +112,78 @@ def rows_overdue(seen: Observation) -> int:
     return seen.rows_overdue - seen.rows_on_hold
 
 
-def _overdue_rows(of: DatasetFacts) -> int:
+def _overdue_rows(dataset: DatasetFacts) -> int:
     """As the last look found; where nobody looked at the source, as far as the archive itself knows."""
-    seen = {one.place: one for one in of.observations if one.rows is not None}
-    unseen = 0 if "source" in seen else of.rows_overdue_known or 0
-    return unseen + sum(rows_overdue(one) for one in seen.values())
+    seen = {observation.place: observation for observation in dataset.observations if observation.rows is not None}
+    unseen = 0 if "source" in seen else dataset.rows_overdue_known or 0
+    return unseen + sum(rows_overdue(observation) for observation in seen.values())
 
 
-def _unseen(of: DatasetFacts, place: str) -> Iterator[Remark]:
+def _unseen(dataset: DatasetFacts, place: str) -> Iterator[Remark]:
     """Nobody looked: what the archive itself knows counts, and that nobody looked is said."""
-    if of.rule is None or not (of.held.rows or of.archived.rows or of.rows_relocated):
+    if dataset.rule is None or not (dataset.held.rows or dataset.archived.rows or dataset.rows_relocated):
         return
     if place == "source":
-        if of.rows_overdue_known:
-            yield _remark("overdue_known", level=Level.BROKEN, dataset=of.name, rows=of.rows_overdue_known)
-        if of.rule.source != "loki" and of.rule.source_retention_s is not None:
-            yield _remark("not_observed_source", dataset=of.name)
-    elif of.rule.archive_retention_s is not None:
-        yield _remark("not_observed_archive", dataset=of.name)
+        if dataset.rows_overdue_known:
+            yield _remark("overdue_known", level=Level.BROKEN, dataset=dataset.name, rows=dataset.rows_overdue_known)
+        if dataset.rule.source != "loki" and dataset.rule.source_retention_s is not None:
+            yield _remark("not_observed_source", dataset=dataset.name)
+    elif dataset.rule.archive_retention_s is not None:
+        yield _remark("not_observed_archive", dataset=dataset.name)
 
 
-def _proven(of: DatasetFacts) -> Iterator[Remark]:
-    unread = of.held.objects_unverified if of.verifications else of.held.objects
+def _proven(dataset: DatasetFacts) -> Iterator[Remark]:
+    unread = dataset.held.objects_unverified if dataset.verifications else dataset.held.objects
     if unread:
-        yield _remark("not_verified", dataset=of.name, objects=unread)
-    if of.purges_open:
-        yield _remark("purge_open", dataset=of.name, rows=of.purges_open)
-    if of.expiries_open:
-        yield _remark("expiry_open", dataset=of.name, objects=of.expiries_open)
-    if of.parts_waiting:
-        yield _remark("parts_open", dataset=of.name, objects=of.parts_waiting)
-    if of.objects_locked and of.locked_until is None:
-        yield _remark("kept_without_end", dataset=of.name, objects=of.objects_locked)
-    elif of.objects_locked and of.locked_until is not None:
-        yield _remark("kept_until", dataset=of.name, objects=of.objects_locked, until=of.locked_until)
-    confirmed = [one for one in of.deletions if one.confirmed]
+        yield _remark("not_verified", dataset=dataset.name, objects=unread)
+    if dataset.purges_open:
+        yield _remark("purge_open", dataset=dataset.name, rows=dataset.purges_open)
+    if dataset.expiries_open:
+        yield _remark("expiry_open", dataset=dataset.name, objects=dataset.expiries_open)
+    if dataset.parts_waiting:
+        yield _remark("parts_open", dataset=dataset.name, objects=dataset.parts_waiting)
+    if dataset.objects_locked and dataset.locked_until is None:
+        yield _remark("kept_without_end", dataset=dataset.name, objects=dataset.objects_locked)
+    elif dataset.objects_locked and dataset.locked_until is not None:
+        yield _remark("kept_until", dataset=dataset.name, objects=dataset.objects_locked, until=dataset.locked_until)
+    confirmed = [deletion for deletion in dataset.deletions if deletion.confirmed]
     if confirmed:
         yield _remark(
             "guard_confirmed",
             level=Level.KEPT,
-            dataset=of.name,
+            dataset=dataset.name,
             deletions=len(confirmed),
-            reasons=tuple(dict.fromkeys(reason for one in confirmed for reason in one.confirmed)),
+            reasons=tuple(dict.fromkeys(reason for deletion in confirmed for reason in deletion.confirmed)),
         )
 
 
-def _odd_rows(of: DatasetFacts) -> Iterator[Remark]:
-    if of.archived.rows_missing:
-        yield _remark("rows_missing", dataset=of.name, rows=of.archived.rows_missing)
-    if of.held.rows_undated:
-        yield _remark("rows_undated", dataset=of.name, rows=of.held.rows_undated)
-    if of.held.rows_duplicate_key:
-        yield _remark("rows_duplicate_key", dataset=of.name, rows=of.held.rows_duplicate_key)
-    future = max((one.rows_future for one in of.observations), default=0)
+def _odd_rows(dataset: DatasetFacts) -> Iterator[Remark]:
+    if dataset.archived.rows_missing:
+        yield _remark("rows_missing", dataset=dataset.name, rows=dataset.archived.rows_missing)
+    if dataset.held.rows_undated:
+        yield _remark("rows_undated", dataset=dataset.name, rows=dataset.held.rows_undated)
+    if dataset.held.rows_duplicate_key:
+        yield _remark("rows_duplicate_key", dataset=dataset.name, rows=dataset.held.rows_duplicate_key)
+    future = max((observation.rows_future for observation in dataset.observations), default=0)
     if future:
-        yield _remark("rows_future", dataset=of.name, rows=future)
+        yield _remark("rows_future", dataset=dataset.name, rows=future)
 
 
-def _chunks(of: DatasetFacts) -> Iterator[Remark]:
-    if of.chunks is None:
+def _chunks(dataset: DatasetFacts) -> Iterator[Remark]:
+    if dataset.chunks is None:
         return
-    for loss in of.chunks.losses:
+    for loss in dataset.chunks.losses:
         yield _remark(
-            "chunks_lost", level=Level.BROKEN, dataset=of.name, chunks=loss.chunks, at=loss.at, key=loss.list_key
+            "chunks_lost", level=Level.BROKEN, dataset=dataset.name, chunks=loss.chunks, at=loss.at, key=loss.list_key
         )
-    if of.chunks.files_announced:
-        yield _remark("files_open", dataset=of.name, chunks=of.chunks.files_announced)
+    if dataset.chunks.files_announced:
+        yield _remark("files_open", dataset=dataset.name, chunks=dataset.chunks.files_announced)
     # Which chunks stayed is in the list objects: by the ledger alone only the last look at the directory counts.
-    last = next((one.chunks for one in reversed(of.deletions) if one.chunks is not None), None)
+    last = next((deletion.chunks for deletion in reversed(dataset.deletions) if deletion.chunks is not None), None)
     if last is not None and last.kept:
-        yield _remark("files_kept", dataset=of.name, chunks=last.kept)
-    if of.chunks.quarantined:
-        yield _remark("quarantine", dataset=of.name, chunks=len(of.chunks.quarantined))
+        yield _remark("files_kept", dataset=dataset.name, chunks=last.kept)
+    if dataset.chunks.quarantined:
+        yield _remark("quarantine", dataset=dataset.name, chunks=len(dataset.chunks.quarantined))
 
 
 # ── The rest ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,10 +193,12 @@ def _stack(facts: PeriodFacts) -> Iterator[Remark]:
     if facts.stack is None:
         yield _remark("stack_not_checked")
         return
-    for one in facts.stack.findings:
-        if one.verdict is not Verdict.OK:
-            level = Level.BROKEN if one.verdict is Verdict.BREACH else Level.ATTENTION
-            yield _remark(f"stack_{one.verdict}", level=level, check=one.check, subject=one.subject, fix=one.fix)
+    for finding in facts.stack.findings:
+        if finding.verdict is not Verdict.OK:
+            level = Level.BROKEN if finding.verdict is Verdict.BREACH else Level.ATTENTION
+            yield _remark(
+                f"stack_{finding.verdict}", level=level, check=finding.check, subject=finding.subject, fix=finding.fix
+            )
 
 
 def _runs(facts: PeriodFacts) -> Iterator[Remark]:
@@ -200,7 +207,7 @@ def _runs(facts: PeriodFacts) -> Iterator[Remark]:
     if facts.nights.missed:
         missed = facts.nights.missed
         yield _remark("nights_missed", nights=len(missed), first=missed[0], last=missed[-1])
-    bad = [one for one in facts.runs if failed(one)]
+    bad = [run for run in facts.runs if failed(run)]
     if bad:
         yield _remark("runs_failed", runs=len(bad), last=bad[-1].started_at, exit_status=bad[-1].exit_status)
 
@@ -220,42 +227,47 @@ def gaps(facts: PeriodFacts) -> tuple[Gap, ...]:
     """What the deletion record cannot tell, each field named as in the JSON document."""
     if facts.rules is None:
         return (Gap(field="facts.rules", state="not_recorded"),)
-    found = [
+    missing = [
         Gap(field=f"facts.rules.{name}", state="not_configured")
         for name in ("controller", "processor", "officer", "record", "residuals")
         if not getattr(facts.rules, name)
     ]
     for rule in facts.rules.datasets:
-        found += [
+        missing += [
             Gap(field=f"facts.rules.datasets[{rule.dataset}].{name}", state="not_configured")
             for name in ("purpose", "legal_basis", "deletion_class")
             if not getattr(rule, name)
         ]
         if rule.archive_retention_s is None:
             field = f"facts.rules.datasets[{rule.dataset}].archive_retention_s"
-            found.append(Gap(field=field, state="not_configured"))
+            missing.append(Gap(field=field, state="not_configured"))
     if facts.stack is None:
-        found.append(Gap(field="facts.stack", state="not_recorded"))
+        missing.append(Gap(field="facts.stack", state="not_recorded"))
     if facts.nights.recorded_since is None:
-        found.append(Gap(field="facts.nights", state="not_recorded"))
-    found += [
-        Gap(field=f"facts.datasets[{of.name}].observations[{place}]", state="not_recorded")
-        for of in facts.datasets
+        missing.append(Gap(field="facts.nights", state="not_recorded"))
+    missing += [
+        Gap(field=f"facts.datasets[{dataset.name}].observations[{place}]", state="not_recorded")
+        for dataset in facts.datasets
         for place in ("source", "archive")
-        if all(one.place != place for one in of.observations) and not _checked_otherwise(facts, of, place)
+        if all(observation.place != place for observation in dataset.observations)
+        and not _checked_otherwise(facts, dataset, place)
     ]
-    found += [
-        Gap(field=f"facts.datasets[{of.name}].deletions[].rows_done", state="not_recorded")
-        for of in facts.datasets
-        if any(one.chunks is not None for one in of.deletions)
+    missing += [
+        Gap(field=f"facts.datasets[{dataset.name}].deletions[].rows_done", state="not_recorded")
+        for dataset in facts.datasets
+        if any(deletion.chunks is not None for deletion in dataset.deletions)
     ]
-    return tuple(found)
+    return tuple(missing)
 
 
-def _checked_otherwise(facts: PeriodFacts, of: DatasetFacts, place: str) -> bool:
+def _checked_otherwise(facts: PeriodFacts, dataset: DatasetFacts, place: str) -> bool:
     """Loki deletes by itself: whether it did is what the check of the stack observes."""
-    is_loki = place == "source" and of.rule is not None and of.rule.source == "loki"
-    return is_loki and facts.stack is not None and any(one.check.startswith("loki.") for one in facts.stack.findings)
+    is_loki = place == "source" and dataset.rule is not None and dataset.rule.source == "loki"
+    return (
+        is_loki
+        and facts.stack is not None
+        and any(finding.check.startswith("loki.") for finding in facts.stack.findings)
+    )
 
 
 # ── Changes ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,18 +283,18 @@ def measures(before: PeriodFacts | None, now: PeriodFacts) -> tuple[Measure, ...
 def _counts(facts: PeriodFacts) -> dict[str, int]:
     findings = facts.stack.findings if facts.stack else ()
     return {
-        "rows_archived": sum(one.archived.rows for one in facts.datasets),
-        "rows_relocated": sum(one.rows_relocated for one in facts.datasets),
-        "rows_deleted": sum(one.rows_deleted for one in facts.datasets),
-        "files_deleted": sum(one.chunks.files_deleted for one in facts.datasets if one.chunks),
-        "rows_overdue": sum(_overdue_rows(one) for one in facts.datasets),
-        "rows_held": sum(one.held.rows for one in facts.datasets),
+        "rows_archived": sum(dataset.archived.rows for dataset in facts.datasets),
+        "rows_relocated": sum(dataset.rows_relocated for dataset in facts.datasets),
+        "rows_deleted": sum(dataset.rows_deleted for dataset in facts.datasets),
+        "files_deleted": sum(dataset.chunks.files_deleted for dataset in facts.datasets if dataset.chunks),
+        "rows_overdue": sum(_overdue_rows(dataset) for dataset in facts.datasets),
+        "rows_held": sum(dataset.held.rows for dataset in facts.datasets),
         "runs": len(facts.runs),
-        "runs_failed": sum(failed(one) for one in facts.runs),
+        "runs_failed": sum(failed(run) for run in facts.runs),
         "nights_missed": len(facts.nights.missed),
-        "findings_breach": sum(one.verdict is Verdict.BREACH for one in findings),
-        "findings_unknown": sum(one.verdict is Verdict.CANNOT_TELL for one in findings),
-        "holds": sum(one.released_at is None for one in facts.holds),
+        "findings_breach": sum(finding.verdict is Verdict.BREACH for finding in findings),
+        "findings_unknown": sum(finding.verdict is Verdict.CANNOT_TELL for finding in findings),
+        "holds": sum(hold.released_at is None for hold in facts.holds),
         "ledger_entries": facts.chain.entries if facts.chain else 0,
     }
 
@@ -320,8 +332,8 @@ def _rule_changes(before: PeriodFacts, now: PeriodFacts) -> Iterator[Change]:
             before_s=before.rules.stack_retention_s,
             after_s=now.rules.stack_retention_s,
         )
-    known = {one.dataset: one for one in before.rules.datasets}
-    stated = {one.dataset: one for one in now.rules.datasets}
+    known = {rule.dataset: rule for rule in before.rules.datasets}
+    stated = {rule.dataset: rule for rule in now.rules.datasets}
     for name in sorted(known.keys() | stated.keys()):
         if name not in known or name not in stated:
             yield _change("dataset_added" if name in stated else "dataset_removed", name)
@@ -332,19 +344,19 @@ def _rule_changes(before: PeriodFacts, now: PeriodFacts) -> Iterator[Change]:
 
 
 def _one_rule(before: DatasetRules, now: DatasetRules) -> Iterator[Change]:
-    for one in fields(DatasetRules):
-        old, new = getattr(before, one.name), getattr(now, one.name)
+    for field in fields(DatasetRules):
+        old, new = getattr(before, field.name), getattr(now, field.name)
         if old == new:
             continue
-        if one.name.endswith("_s"):
-            yield _change("period_changed", now.dataset, field=one.name, before_s=old, after_s=new)
+        if field.name.endswith("_s"):
+            yield _change("period_changed", now.dataset, field=field.name, before_s=old, after_s=new)
         else:
-            yield _change("rule_changed", now.dataset, field=one.name, before=_plain(old), after=_plain(new))
+            yield _change("rule_changed", now.dataset, field=field.name, before=_plain(old), after=_plain(new))
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, tuple):
-        return ", ".join(_policy(one) for one in value)
+        return ", ".join(_policy(item) for item in value)
     return str(value)
 
 
@@ -353,13 +365,13 @@ def _policy(value: Any) -> str:
 
 
 def _dataset_changes(now: PeriodFacts) -> Iterator[Change]:
-    for of in now.datasets:
-        for change in of.schema_changes:
-            yield _change("schema_changed", of.name, version=change.version, at=change.at, columns=change.columns)
-        if of.chunks is not None and of.chunks.quarantined_in_period:
-            yield _change("chunks_quarantined", of.name, chunks=of.chunks.quarantined_in_period)
-        if of.chunks is not None and of.chunks.released_in_period:
-            yield _change("chunks_released", of.name, chunks=of.chunks.released_in_period)
+    for dataset in now.datasets:
+        for change in dataset.schema_changes:
+            yield _change("schema_changed", dataset.name, version=change.version, at=change.at, columns=change.columns)
+        if dataset.chunks is not None and dataset.chunks.quarantined_in_period:
+            yield _change("chunks_quarantined", dataset.name, chunks=dataset.chunks.quarantined_in_period)
+        if dataset.chunks is not None and dataset.chunks.released_in_period:
+            yield _change("chunks_released", dataset.name, chunks=dataset.chunks.released_in_period)
 
 
 def _hold_changes(now: PeriodFacts) -> Iterator[Change]:
@@ -374,14 +386,18 @@ def _hold_changes(now: PeriodFacts) -> Iterator[Change]:
 def _finding_changes(before: PeriodFacts, now: PeriodFacts) -> Iterator[Change]:
     if before.stack is None or now.stack is None:
         return
-    known = {_about(one): one.verdict for one in before.stack.findings}
-    for one in now.stack.findings:
-        was = known.get(_about(one))
-        if was is not None and was is not one.verdict:
+    known = {_about(finding): finding.verdict for finding in before.stack.findings}
+    for finding in now.stack.findings:
+        was = known.get(_about(finding))
+        if was is not None and was is not finding.verdict:
             yield _change(
-                "finding_changed", check=one.check, subject=one.subject, before=str(was), after=str(one.verdict)
+                "finding_changed",
+                check=finding.check,
+                subject=finding.subject,
+                before=str(was),
+                after=str(finding.verdict),
             )
 
 
-def _about(one: Finding) -> tuple[str, str]:
-    return one.check, one.subject
+def _about(finding: Finding) -> tuple[str, str]:
+    return finding.check, finding.subject

@@ -30,12 +30,12 @@ def lock_end(until: datetime | None) -> datetime | None:
 
 def oldest_of(segments: Iterable[Segment]) -> str | None:
     """RFC 3339 text of the earliest time in any of them; None when none has one."""
-    return min((one.oldest for one in segments if one.oldest), key=_order, default=None)
+    return min((segment.oldest for segment in segments if segment.oldest), key=_order, default=None)
 
 
 def newest_of(segments: Iterable[Segment]) -> str | None:
     """RFC 3339 text of the latest time in any of them; None when none has one."""
-    return max((one.newest for one in segments if one.newest), key=_order, default=None)
+    return max((segment.newest for segment in segments if segment.newest), key=_order, default=None)
 
 
 def _order(text: str) -> str:
@@ -45,7 +45,7 @@ def _order(text: str) -> str:
 
 def rows_on_hold(kept: Sequence[RowsKept]) -> int:
     """Of rows that stayed, those that a hold keeps."""
-    return sum(one.rows for one in kept if is_hold(one.reason))
+    return sum(share.rows for share in kept if is_hold(share.reason))
 
 
 def later(start: datetime, period: timedelta) -> datetime | None:
@@ -67,12 +67,12 @@ def residuals_of(rules: RulesStated | None, rule: DatasetRules | None, deleted_a
     Args:
         rule: Of the dataset: logs were never in the database, and are in none of its backups.
     """
-    found = []
-    for one in rules.residuals if rules else ():
-        if rule is not None and rule.source == "loki" and one.copy.code in OF_DATABASE:
+    residuals = []
+    for residual in rules.residuals if rules else ():
+        if rule is not None and rule.source == "loki" and residual.copy.code in OF_DATABASE:
             continue
-        found.append(Residual(copy=one.copy, until=later(deleted_at, timedelta(seconds=one.period_s))))
-    return tuple(found)
+        residuals.append(Residual(copy=residual.copy, until=later(deleted_at, timedelta(seconds=residual.period_s))))
+    return tuple(residuals)
 
 
 def nominal(rule: DatasetRules) -> Dataset:

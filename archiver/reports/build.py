@@ -41,7 +41,7 @@ def build_report(entries: Iterable[SignedEntry], period: Period, context: Contex
     previous = period.previous()
     *before, now = collect(entries, (period,) if previous is None else (previous, period), context.stated)
     remarks = assess.remarks(now)
-    compared = next((one for one in before if one.chain is not None), None)
+    compared = next((earlier for earlier in before if earlier.chain is not None), None)
     return Report(
         format=REPORT_FORMAT,
         number=_number(now),

@@ -33,20 +33,20 @@ def steps(days: Sequence[DayCount], period: Period, words: Words) -> tuple[tuple
     by_month = (last - first).days >= DAILY_MAX
     if by_month:
         # A span that begins long before the archive is drawn from its first number on.
-        first = max(first, min((one.day for one in days), default=last))
-    found: dict[tuple[int, int, int], list[int]] = {}
+        first = max(first, min((counted.day for counted in days), default=last))
+    sums_by_step: dict[tuple[int, int, int], list[int]] = {}
     day = first
     while day <= last:
-        found.setdefault(_bin(day, by_month=by_month), [0, 0, 0])
+        sums_by_step.setdefault(_bin(day, by_month=by_month), [0, 0, 0])
         if day == last:
             break
         day += timedelta(days=1)
-    for one in days:
-        sums = found.setdefault(_bin(one.day, by_month=by_month), [0, 0, 0])
-        for n, count in enumerate((one.rows_archived, one.rows_relocated, one.rows_deleted)):
+    for counted in days:
+        sums = sums_by_step.setdefault(_bin(counted.day, by_month=by_month), [0, 0, 0])
+        for n, count in enumerate((counted.rows_archived, counted.rows_relocated, counted.rows_deleted)):
             sums[n] += count
     made = []
-    for (year, month, day_), (archived, relocated, deleted) in sorted(found.items()):
+    for (year, month, day_), (archived, relocated, deleted) in sorted(sums_by_step.items()):
         label = f"{month:02d}/{year}" if by_month else _short(date(year, month, day_), words)
         made.append(Step(label, (archived, relocated, deleted)))
     return tuple(made), by_month
@@ -111,14 +111,14 @@ def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
 
 def bars(made: Sequence[Step], alt: str, words: Words) -> str:
     """Three bars for each step of time."""
-    top = _ceiling(max((max(one.counts) for one in made), default=0))
+    top = _ceiling(max((max(step.counts) for step in made), default=0))
     parts = [*_scale(top, words), *_legend([(name, words.t(f"chart.{name}")) for name in SERIES])]
     width = (WIDTH - LEFT - RIGHT) / max(len(made), 1)
     bar = min(width * 0.26, 22.0)
     every = -(-len(made) // LABELS_MAX)
-    for n, one in enumerate(made):
+    for n, step in enumerate(made):
         middle = LEFT + width * (n + 0.5)
-        for k, (name, count) in enumerate(zip(SERIES, one.counts, strict=True)):
+        for k, (name, count) in enumerate(zip(SERIES, step.counts, strict=True)):
             if count:
                 y = _y(count, top)
                 height = max(HEIGHT - BOTTOM - y, 1.0)
@@ -128,7 +128,7 @@ def bars(made: Sequence[Step], alt: str, words: Words) -> str:
                 )
         if n % every == 0:
             label = (
-                f'<text class="tick" x="{_n(middle)}" y="{HEIGHT - 9}" text-anchor="middle">{escape(one.label)}</text>'
+                f'<text class="tick" x="{_n(middle)}" y="{HEIGHT - 9}" text-anchor="middle">{escape(step.label)}</text>'
             )
             parts.append(label)
     return _frame(alt, parts)
@@ -136,10 +136,10 @@ def bars(made: Sequence[Step], alt: str, words: Words) -> str:
 
 def ages(seen: Sequence[Observation], period: Period, alt: str, words: Words) -> str:
     """A line for each place with the age of its oldest row, and a dashed one for what is allowed."""
-    places = [place for place in ("source", "archive") if any(one.place == place for one in seen)]
-    values = [value for one in seen for value in (one.age_s, one.limit_s) if value is not None]
+    places = [place for place in ("source", "archive") if any(observation.place == place for observation in seen)]
+    values = [value for observation in seen for value in (observation.age_s, observation.limit_s) if value is not None]
     top = _ceiling(max(max(values, default=0) / DAY_S * 1.05, 1.0))
-    limits: dict[str, int | None] = {one.place: one.limit_s for one in seen}
+    limits: dict[str, int | None] = {observation.place: observation.limit_s for observation in seen}
     legend = [
         (place, words.t("chart.limit", place=words.t(f"place.{place}"), limit=words.duration(limits[place])))
         for place in places
@@ -149,11 +149,11 @@ def ages(seen: Sequence[Observation], period: Period, alt: str, words: Words) ->
     for place in places:
         points = [
             (
-                LEFT + (WIDTH - LEFT - RIGHT) * min((one.at - period.since).total_seconds() / length, 1.0),
-                _y(max(one.age_s or 0, 0) / DAY_S, top),
+                LEFT + (WIDTH - LEFT - RIGHT) * min((observation.at - period.since).total_seconds() / length, 1.0),
+                _y(max(observation.age_s or 0, 0) / DAY_S, top),
             )
-            for one in seen
-            if one.place == place
+            for observation in seen
+            if observation.place == place
         ]
         limit = limits[place]
         if limit is not None:

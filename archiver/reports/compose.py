@@ -61,7 +61,7 @@ def report_document(report: Report, words: Words) -> Document:
             _person(report, words),
             _changes(report, words),
             _identity(report, words),
-            *(section for one in facts.datasets for section in dataset_sections(report, one, words)),
+            *(section for dataset in facts.datasets for section in dataset_sections(report, dataset, words)),
             *_litter(report, words),
             _holds(report, words),
             _runs(report, words),
@@ -73,18 +73,18 @@ def report_document(report: Report, words: Words) -> Document:
 
 
 def _points(report: Report) -> int:
-    return sum(one.level is report.verdict for one in report.remarks)
+    return sum(remark.level is report.verdict for remark in report.remarks)
 
 
 def _figures_shown(report: Report, words: Words) -> tuple[Figure, ...]:
     return tuple(
         Figure(
-            label=words.t(f"figure.{one.code}"),
-            value=measured(one, report, words),
-            before="" if one.before is None else words.t("figure.before", before=one.before),
+            label=words.t(f"figure.{measure.code}"),
+            value=measured(measure, report, words),
+            before="" if measure.before is None else words.t("figure.before", before=measure.before),
         )
-        for one in report.measures
-        if one.code in FIGURES
+        for measure in report.measures
+        if measure.code in FIGURES
     )
 
 
@@ -103,7 +103,7 @@ def measured(measure: Measure, report: Report, words: Words) -> str:
 
 
 def _person(report: Report, words: Words) -> Section:
-    notes = tuple(remark_note(one, words) for one in report.remarks)
+    notes = tuple(remark_note(remark, words) for remark in report.remarks)
     block: Block = Notes(notes) if notes else Paragraph(words.t("section.person.none"))
     return Section("person", words.t("section.person"), (block,))
 
@@ -140,16 +140,18 @@ def _changes(report: Report, words: Words) -> Section:
             ),
             tuple(
                 (
-                    cells(words.t(f"measure.{one.code}")),
-                    cells(words.t("none") if one.before is None else words.number(one.before)),
-                    cells(measured(one, report, words)),
+                    cells(words.t(f"measure.{measure.code}")),
+                    cells(words.t("none") if measure.before is None else words.number(measure.before)),
+                    cells(measured(measure, report, words)),
                 )
-                for one in report.measures
+                for measure in report.measures
             ),
         )
     )
     if report.changes:
-        items = tuple((one.dataset or words.t("archive"), cells(_change(one, words))) for one in report.changes)
+        items = tuple(
+            (change.dataset or words.t("archive"), cells(_change(change, words))) for change in report.changes
+        )
         blocks.append(Facts(items))
     elif report.compared_with is not None:
         blocks.append(Paragraph(words.t("section.changes.none")))
@@ -211,12 +213,12 @@ def _litter(report: Report, words: Words) -> Iterator[Section]:
         return
     rows: Rows = [
         (
-            cells(words.moment(one.deleted_at)),
-            cells(words.number(len(one.proofs))),
-            cells(words.size(one.size_bytes)),
-            cells(str(one.entry_seq)),
+            cells(words.moment(litter.deleted_at)),
+            cells(words.number(len(litter.proofs))),
+            cells(words.size(litter.size_bytes)),
+            cells(str(litter.entry_seq)),
         )
-        for one in report.facts.litter
+        for litter in report.facts.litter
     ]
     shown, hidden = shortened(rows)
     yield Section(
@@ -251,9 +253,9 @@ def _holds(report: Report, words: Words) -> Section:
         Column(words.t("column.review"), 2),
         Column(words.t("column.released"), 2),
     )
-    shown, hidden = shortened([_hold(one, words) for one in holds])
-    more = words.t("more", rows=hidden) if hidden else ""
-    return Section("holds", words.t("section.holds"), (Table("", columns, shown, more),))
+    shown, hidden = shortened([_hold(hold, words) for hold in holds])
+    remainder = words.t("more", rows=hidden) if hidden else ""
+    return Section("holds", words.t("section.holds"), (Table("", columns, shown, remainder),))
 
 
 def _hold(hold: HoldFacts, words: Words) -> tuple[tuple[Cell, ...], ...]:
@@ -280,23 +282,23 @@ def _hold(hold: HoldFacts, words: Words) -> tuple[tuple[Cell, ...], ...]:
 def _runs(report: Report, words: Words) -> Section:
     nights = report.facts.nights
     if nights.recorded_since is None:
-        told = missed = cells(words.t("gap.not_recorded"), tone="warn")
+        runs = missed = cells(words.t("gap.not_recorded"), tone="warn")
     else:
-        told = cells(words.t("nights", runs=nights.runs, since=nights.recorded_since))
+        runs = cells(words.t("nights", runs=nights.runs, since=nights.recorded_since))
         missed = (
-            cells(", ".join(words.day(one) for one in nights.missed), tone="warn")
+            cells(", ".join(words.day(night) for night in nights.missed), tone="warn")
             if nights.missed
             else cells(words.t("none"))
         )
-    blocks: list[Block] = [Facts(((words.t("label.nights"), told), (words.t("label.missed"), missed)))]
-    bad = [one for one in report.facts.runs if failed(one)]
+    blocks: list[Block] = [Facts(((words.t("label.nights"), runs), (words.t("label.missed"), missed)))]
+    bad = [run for run in report.facts.runs if failed(run)]
     if bad:
         columns = (
             Column(words.t("column.run"), 2),
             Column(words.t("column.status"), 2),
             Column(words.t("column.steps"), 5),
         )
-        shown, hidden = shortened([_run(one, words) for one in bad])
+        shown, hidden = shortened([_run(run, words) for run in bad])
         blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
     elif report.facts.runs:
         blocks.append(Paragraph(words.t("runs.none")))
@@ -305,19 +307,19 @@ def _runs(report: Report, words: Words) -> Section:
 
 def _run(run: RunFacts, words: Words) -> tuple[tuple[Cell, ...], ...]:
     meaning = f"exit.{run.exit_status}"
-    told: list[Cell] = []
+    notes: list[Cell] = []
     for step in run.steps:
         if step.outcome is StepOutcome.FAILED:
-            told.append(Cell(words.t("step.failed", step=words.step(step.step), status=str(step.exit_status))))
+            notes.append(Cell(words.t("step.failed", step=words.step(step.step), status=str(step.exit_status))))
         elif step.outcome is StepOutcome.SKIPPED:
-            told.append(Cell(words.t("step.skipped", step=words.step(step.step)), "muted"))
+            notes.append(Cell(words.t("step.skipped", step=words.step(step.step)), "muted"))
         # That it failed with this status stands there already.
         if step.outcome is not StepOutcome.DONE and step.reason is not None and step.reason.code != Failure.STATUS:
-            told.append(Cell(words.statement(step.reason)))
+            notes.append(Cell(words.statement(step.reason)))
     return (
         cells(words.moment(run.started_at), run.command),
         cells(str(run.exit_status), words.t(meaning) if meaning in CATALOGUE else ""),
-        tuple(told) or cells(words.t("none")),
+        tuple(notes) or cells(words.t("none")),
     )
 
 
@@ -337,21 +339,21 @@ def _stack(report: Report, words: Words) -> Section:
     order = (Verdict.BREACH, Verdict.CANNOT_TELL, Verdict.OK)
     rows: Rows = [
         (
-            cells(words.t(f"finding.{one.verdict}"), tone=TONES[one.verdict]),
-            (Cell(words.check(one.check)), Cell(one.subject, "muted")),
+            cells(words.t(f"finding.{finding.verdict}"), tone=TONES[finding.verdict]),
+            (Cell(words.check(finding.check)), Cell(finding.subject, "muted")),
             *(
                 (Cell(words.statements(said) or words.t("none")),)
-                for said in (one.promised, one.configured, one.in_force, one.observed)
+                for said in (finding.promised, finding.configured, finding.in_force, finding.observed)
             ),
         )
-        for one in sorted(stack.findings, key=lambda one: order.index(one.verdict))
+        for finding in sorted(stack.findings, key=lambda finding: order.index(finding.verdict))
     ]
     shown, hidden = shortened(rows)
     checked = words.t(
         "stack.checked", checks=stack.checks_in_period, at=stack.at, promised=words.duration(stack.promised_s)
     )
-    more = words.t("more", rows=hidden) if hidden else ""
-    return Section("stack", title, (Paragraph(checked, "muted"), Table("", columns, shown, more)))
+    remainder = words.t("more", rows=hidden) if hidden else ""
+    return Section("stack", title, (Paragraph(checked, "muted"), Table("", columns, shown, remainder)))
 
 
 def _chain(report: Report, words: Words) -> Section:
@@ -387,11 +389,11 @@ def _gaps(report: Report, words: Words) -> Section:
         return Section("gaps", title, (Paragraph(words.t("text.gaps.none")),))
     rows: Rows = [
         (
-            cells(_gap_label(one.field, words)),
-            cells(one.field, tone="code"),
-            cells(words.t(f"gap.{one.state}"), tone="warn"),
+            cells(_gap_label(gap.field, words)),
+            cells(gap.field, tone="code"),
+            cells(words.t(f"gap.{gap.state}"), tone="warn"),
         )
-        for one in report.gaps
+        for gap in report.gaps
     ]
     columns = (
         Column(words.t("column.field"), 3),

@@ -68,31 +68,31 @@ def configured(text: str, words: Words) -> tuple[Cell, ...]:
     return (Cell(text),) if text else (Cell(words.t("gap.not_configured"), "warn"),)
 
 
-def dataset_sections(report: Report, of: DatasetFacts, words: Words) -> Iterator[Section]:
+def dataset_sections(report: Report, dataset: DatasetFacts, words: Words) -> Iterator[Section]:
     """All sections of one dataset, the first one with its rule."""
-    name = of.name
-    rule = rule_facts(of.rule, words, deletes_files=_deletes_files(of))
+    name = dataset.name
+    rule = rule_facts(dataset.rule, words, deletes_files=_deletes_files(dataset))
     yield Section(f"dataset-{name}", words.t("section.dataset", name=name), (rule,))
-    yield Section(f"figures-{name}", words.t("section.figures"), _figures(report, of, words), 2)
-    yield Section(f"observed-{name}", words.t("section.observed"), _observed(of, words), 2)
-    yield Section(f"deletions-{name}", words.t("section.deletions"), _deletions(of, words), 2)
-    proofs = _proofs(of, words)
+    yield Section(f"figures-{name}", words.t("section.figures"), _figures(report, dataset, words), 2)
+    yield Section(f"observed-{name}", words.t("section.observed"), _observed(dataset, words), 2)
+    yield Section(f"deletions-{name}", words.t("section.deletions"), _deletions(dataset, words), 2)
+    proofs = _proofs(dataset, words)
     if proofs:
         yield Section(f"proofs-{name}", words.t("section.proofs"), proofs, 2)
-    yield Section(f"residuals-{name}", words.t("section.residuals"), (_residuals(report, of, words),), 2)
-    if of.schema_changes:
-        yield Section(f"schema-{name}", words.t("section.schema"), (_schema(of.schema_changes, words),), 2)
-    if of.chunks is not None:
-        yield Section(f"chunks-{name}", words.t("section.chunks"), _chunks(of.chunks, words), 2)
-    if of.rewrites or of.parts_removed or of.parts_waiting:
-        yield Section(f"rewrites-{name}", words.t("section.rewrites"), _rewrites(of, words), 2)
-    if _deletes_files(of):
-        yield Section(f"files-{name}", words.t("section.files"), _files(of, words), 2)
+    yield Section(f"residuals-{name}", words.t("section.residuals"), (_residuals(report, dataset, words),), 2)
+    if dataset.schema_changes:
+        yield Section(f"schema-{name}", words.t("section.schema"), (_schema(dataset.schema_changes, words),), 2)
+    if dataset.chunks is not None:
+        yield Section(f"chunks-{name}", words.t("section.chunks"), _chunks(dataset.chunks, words), 2)
+    if dataset.rewrites or dataset.parts_removed or dataset.parts_waiting:
+        yield Section(f"rewrites-{name}", words.t("section.rewrites"), _rewrites(dataset, words), 2)
+    if _deletes_files(dataset):
+        yield Section(f"files-{name}", words.t("section.files"), _files(dataset, words), 2)
 
 
-def _deletes_files(of: DatasetFacts) -> bool:
+def _deletes_files(dataset: DatasetFacts) -> bool:
     """Whether archiver, and not Loki's compactor, deleted chunks in the period."""
-    return any(one.chunks is not None for one in of.deletions)
+    return any(deletion.chunks is not None for deletion in dataset.deletions)
 
 
 def rule_facts(rule: DatasetRules | None, words: Words, *, deletes_files: bool = False) -> Block:
@@ -114,8 +114,8 @@ def rule_facts(rule: DatasetRules | None, words: Words, *, deletes_files: bool =
 
 def treatments(rule: DatasetRules, words: Words) -> list[str]:
     """What is done to columns and lines before they are written."""
-    pairs = [(one.column, str(one.action)) for one in rule.policies]
-    pairs += [(name, action) for name, _, action in (one.partition("=") for one in rule.line_policies)]
+    pairs = [(policy.column, str(policy.action)) for policy in rule.policies]
+    pairs += [(name, action) for name, _, action in (policy.partition("=") for policy in rule.line_policies)]
     return [f"{name}: {words.action(action)}" for name, action in pairs]
 
 
@@ -136,8 +136,8 @@ def archive_rule(rule: DatasetRules, words: Words) -> tuple[Cell, ...]:
     return cells(words.t("rule.archive", period=words.duration(rule.archive_retention_s)))
 
 
-def _figures(report: Report, of: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    archived, held = of.archived, of.held
+def _figures(report: Report, dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    archived, held, chunks = dataset.archived, dataset.held, dataset.chunks
     odd = [
         words.t(key, rows=count)
         for key, count in (
@@ -152,13 +152,18 @@ def _figures(report: Report, of: DatasetFacts, words: Words) -> tuple[Block, ...
         ("label.archived", _amount(archived.rows, archived.windows, archived.objects, archived.size_bytes, words)
          + _span(archived.oldest, archived.newest, words)),
         ("label.relocated", cells(
-            words.t("rows", rows=of.rows_relocated),
-            words.t("chunks.moved", chunks=of.chunks.files_deleted) if of.chunks and of.chunks.files_deleted else "",
+            words.t("rows", rows=dataset.rows_relocated),
+            words.t("chunks.moved", chunks=chunks.files_deleted) if chunks and chunks.files_deleted else "",
         )),
         ("label.deleted", cells(
-            words.t("deleted", rows=of.rows_deleted, objects=of.objects_deleted, versions=of.versions_deleted)
+            words.t(
+                "deleted",
+                rows=dataset.rows_deleted,
+                objects=dataset.objects_deleted,
+                versions=dataset.versions_deleted,
+            )
         )),
-        ("label.left", tuple(Cell(words.kept((one,))) for one in of.left) or cells(words.t("none"))),
+        ("label.left", tuple(Cell(words.kept((share,))) for share in dataset.left) or cells(words.t("none"))),
         ("label.held", _amount(held.rows, held.windows, held.objects, held.size_bytes, words)
          + _span(held.oldest, held.newest, words)),
         ("label.verified", _verified(held, words)),
@@ -167,33 +172,33 @@ def _figures(report: Report, of: DatasetFacts, words: Words) -> tuple[Block, ...
     if odd:
         items.append(("label.odd", cells(*odd)))
     blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
-    if of.days:
-        made, by_month = charts.steps(of.days, report.facts.period, words)
-        peak = max(made, key=lambda one: one.counts[0])
+    if dataset.days:
+        made, by_month = charts.steps(dataset.days, report.facts.period, words)
+        peak = max(made, key=lambda step: step.counts[0])
         alt = words.t(
             "chart.days.alt",
-            archived=sum(one.counts[0] for one in made),
-            relocated=sum(one.counts[1] for one in made),
-            deleted=sum(one.counts[2] for one in made),
+            archived=sum(step.counts[0] for step in made),
+            relocated=sum(step.counts[1] for step in made),
+            deleted=sum(step.counts[2] for step in made),
             peak=peak.label,
         )
         title = words.t("chart.months" if by_month else "chart.days")
         blocks.append(Chart(title, charts.bars(made, alt, words), alt))
-    if of.ages:
-        last = {one.place: one for one in of.ages}
+    if dataset.ages:
+        last = {observation.place: observation for observation in dataset.ages}
         alt = words.t(
             "chart.ages.alt",
             places=" ".join(
                 words.t(
                     "chart.ages.place",
                     place=words.t(f"place.{place}"),
-                    age=words.duration(one.age_s),
-                    limit=words.duration(one.limit_s),
+                    age=words.duration(observation.age_s),
+                    limit=words.duration(observation.limit_s),
                 )
-                for place, one in last.items()
+                for place, observation in last.items()
             ),
         )
-        blocks.append(Chart(words.t("chart.ages"), charts.ages(of.ages, report.facts.period, alt, words), alt))
+        blocks.append(Chart(words.t("chart.ages"), charts.ages(dataset.ages, report.facts.period, alt, words), alt))
     return tuple(blocks)
 
 
@@ -216,8 +221,8 @@ def _span(oldest: str | None, newest: str | None, words: Words) -> tuple[Cell, .
     return (Cell(bounds, "muted"),)
 
 
-def _observed(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    if not of.observations:
+def _observed(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    if not dataset.observations:
         return (Paragraph(words.t("section.observed.none"), "warn"),)
     table = Table(
         "",
@@ -231,7 +236,7 @@ def _observed(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
             Column(words.t("column.overdue"), right=True),
             Column(words.t("column.reasons"), 2),
         ),
-        tuple(_one_observation(one, words) for one in of.observations),
+        tuple(_one_observation(observation, words) for observation in dataset.observations),
     )
     return Paragraph(words.t("text.observed"), "muted"), table
 
@@ -250,12 +255,12 @@ def _one_observation(seen: Observation, words: Words) -> tuple[tuple[Cell, ...],
     )
 
 
-def _deletions(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    if not of.deletions:
+def _deletions(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    if not dataset.deletions:
         return (Paragraph(words.t("section.deletions.none")),)
-    shown, hidden = shortened([_one_deletion(one, words) for one in of.deletions])
-    methods = dict.fromkeys(words.t(f"method.{one.method}") for one in of.deletions)
-    tools = dict.fromkeys(one.tool for one in of.deletions)
+    shown, hidden = shortened([_one_deletion(deletion, words) for deletion in dataset.deletions])
+    methods = dict.fromkeys(words.t(f"method.{deletion.method}") for deletion in dataset.deletions)
+    tools = dict.fromkeys(deletion.tool for deletion in dataset.deletions)
     return (
         Table(
             "",
@@ -277,28 +282,28 @@ def _deletions(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
     )
 
 
-def _one_deletion(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
-    due = [] if one.due_from is None else [words.day(one.due_from.date())]
-    if one.due_until is not None and one.due_until != one.due_from:
-        due.append(words.day(one.due_until.date()))
-    window = cells(words.slot(one.slot) or words.t("none"), tone="code")
-    if one.chunks is not None:
-        bounds = (instant_of(text) for text in (one.oldest, one.newest))
+def _one_deletion(deletion: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
+    due = [] if deletion.due_from is None else [words.day(deletion.due_from.date())]
+    if deletion.due_until is not None and deletion.due_until != deletion.due_from:
+        due.append(words.day(deletion.due_until.date()))
+    window = cells(words.slot(deletion.slot) or words.t("none"), tone="code")
+    if deletion.chunks is not None:
+        bounds = (instant_of(text) for text in (deletion.oldest, deletion.newest))
         days = dict.fromkeys(words.day(bound.date()) for bound in bounds if bound is not None)
         window = cells(*days, tone="code") or window
     return (
-        cells(words.t(f"operation.{one.operation}")),
+        cells(words.t(f"operation.{deletion.operation}")),
         window,
         cells(*due) or cells(words.t("none")),
-        cells(words.moment(one.deleted_at)),
-        *_counts(one, words),
-        cells(str(one.entry_seq)),
+        cells(words.moment(deletion.deleted_at)),
+        *_counts(deletion, words),
+        cells(str(deletion.entry_seq)),
     )
 
 
-def _counts(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
+def _counts(deletion: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
     """Planned, done, difference with its reason, left."""
-    files = one.chunks
+    files = deletion.chunks
     if files is not None:
         kept = words.t(f"kept.{files.why_kept}", chunks=files.kept) if files.why_kept else words.t("none")
         return (
@@ -307,27 +312,29 @@ def _counts(one: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
             cells(kept),
             cells(words.t("chunks.count", chunks=files.kept)),
         )
-    difference = words.kept(one.differences)
-    if one.rows_difference and not difference:
-        difference = words.number(one.rows_difference)
+    difference = words.kept(deletion.differences)
+    if deletion.rows_difference and not difference:
+        difference = words.number(deletion.rows_difference)
     return (
-        cells(words.t("none") if one.rows_planned is None else words.number(one.rows_planned)),
-        cells(words.number(one.rows_done)),
+        cells(words.t("none") if deletion.rows_planned is None else words.number(deletion.rows_planned)),
+        cells(words.number(deletion.rows_done)),
         cells(difference or words.t("none")),
-        cells(_left(one, words)),
+        cells(_left(deletion, words)),
     )
 
 
-def _left(one: Deletion, words: Words) -> str:
-    if one.rows_left is not None:
-        return words.number(one.rows_left)
-    if any(copy.copy.code == Copy.LOCK for copy in one.residuals):
-        return words.t("left.locked", until="…" if one.kept_until is None else one.kept_until.date())
+def _left(deletion: Deletion, words: Words) -> str:
+    if deletion.rows_left is not None:
+        return words.number(deletion.rows_left)
+    if any(copy.copy.code == Copy.LOCK for copy in deletion.residuals):
+        return words.t("left.locked", until="…" if deletion.kept_until is None else deletion.kept_until.date())
     return words.t("none")
 
 
-def _proofs(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    unique = {proof.key: proof for one in of.deletions if one.chunks is None for proof in one.proofs}
+def _proofs(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
+    unique = {
+        proof.key: proof for deletion in dataset.deletions if deletion.chunks is None for proof in deletion.proofs
+    }
     if not unique:
         return ()
     rows: Rows = []
@@ -358,32 +365,36 @@ def _proofs(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
     )
 
 
-def _residuals(report: Report, of: DatasetFacts, words: Words) -> Block:
+def _residuals(report: Report, dataset: DatasetFacts, words: Words) -> Block:
     rows: Rows = []
     ends = [
-        one.archive_due_at
-        for one in of.deletions
-        if one.operation == "relocation" and (one.chunks is None or one.chunks.done)
+        deletion.archive_due_at
+        for deletion in dataset.deletions
+        if deletion.operation == "relocation" and (deletion.chunks is None or deletion.chunks.done)
     ]
     if ends:
         known = [end for end in ends if end is not None]
         is_chosen = len(known) == len(ends)
         until = cells(words.instant(max(known))) if is_chosen else (Cell(words.t("gap.not_configured"), "warn"),)
         rows.append((cells(words.t("residual.archive")), until))
-    rows += [(cells(words.statement(one.copy)), cells(_end(one.until, words))) for one in of.residuals]
-    if of.objects_locked:
-        rows.append((cells(words.statement(Copy.LOCK())), cells(_end(of.locked_until, words))))
-    if of.rule is not None and of.rule.source == "loki" and not _deletes_files(of):
+    rows += [
+        (cells(words.statement(residual.copy)), cells(_end(residual.until, words))) for residual in dataset.residuals
+    ]
+    if dataset.objects_locked:
+        rows.append((cells(words.statement(Copy.LOCK())), cells(_end(dataset.locked_until, words))))
+    if dataset.rule is not None and dataset.rule.source == "loki" and not _deletes_files(dataset):
         findings = report.facts.stack.findings if report.facts.stack else ()
-        delay = next((one.in_force for one in findings if one.check == LOKI_DELAY_CHECK and one.in_force), ())
-        told = cells(words.t("residual.loki.delay", delay=delay)) if delay else (
+        delay = next(
+            (finding.in_force for finding in findings if finding.check == LOKI_DELAY_CHECK and finding.in_force), ()
+        )
+        delay_cells = cells(words.t("residual.loki.delay", delay=delay)) if delay else (
             Cell(words.t("gap.not_recorded"), "warn"),
         )  # fmt: skip
-        rows.append((cells(words.t("residual.loki")), told))
+        rows.append((cells(words.t("residual.loki")), delay_cells))
     if report.facts.rules is not None and not report.facts.rules.residuals:
         rows.append((cells(field_label("residuals", words)), (Cell(words.t("gap.not_configured"), "warn"),)))
     if not rows:
-        return Paragraph(words.t("text.residuals.nowhere" if of.deletions else "text.residuals.none"))
+        return Paragraph(words.t("text.residuals.nowhere" if dataset.deletions else "text.residuals.none"))
     columns = (Column(words.t("column.copy"), 3), Column(words.t("column.until"), 2))
     return Table(words.t("text.residuals"), columns, tuple(rows))
 
@@ -392,25 +403,25 @@ def _end(until: datetime | None, words: Words) -> str:
     return words.t("residual.unknown") if until is None else words.instant(until)
 
 
-def _schema(found: Sequence[SchemaChange], words: Words) -> Block:
+def _schema(changes: Sequence[SchemaChange], words: Words) -> Block:
     rows: Rows = []
-    for one in found:
+    for change in changes:
         changed = [
             words.t(key, names=", ".join(f"{column.name} ({column.source_type})" for column in columns))
             for key, columns in (
-                ("schema.added", one.added),
-                ("schema.dropped", one.dropped),
-                ("schema.retyped", one.retyped),
+                ("schema.added", change.added),
+                ("schema.dropped", change.dropped),
+                ("schema.retyped", change.retyped),
             )
             if columns
         ]
-        if one.is_accepted:
+        if change.is_accepted:
             changed.append(words.t("schema.accepted"))
         rows.append(
             (
-                cells(str(one.version)),
-                cells(words.instant(one.at)),
-                cells(words.number(one.columns)),
+                cells(str(change.version)),
+                cells(words.instant(change.at)),
+                cells(words.number(change.columns)),
                 cells(*(changed or [words.t("schema.first")])),
             )
         )
@@ -426,26 +437,26 @@ def _schema(found: Sequence[SchemaChange], words: Words) -> Block:
     )
 
 
-def _rewrites(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+def _rewrites(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
     items = [
         (
             words.t("label.parts_removed"),
             cells(
                 words.t(
                     "parts",
-                    objects=of.parts_removed,
-                    size=words.size(of.parts_removed_bytes),
-                    versions=of.parts_versions_deleted,
+                    objects=dataset.parts_removed,
+                    size=words.size(dataset.parts_removed_bytes),
+                    versions=dataset.parts_versions_deleted,
                 )
             ),
         )
     ]
-    if of.parts_waiting:
-        waiting = cells(words.t("parts.count", objects=of.parts_waiting), tone="warn")
+    if dataset.parts_waiting:
+        waiting = cells(words.t("parts.count", objects=dataset.parts_waiting), tone="warn")
         items.append((words.t("label.parts_waiting"), waiting))
     blocks: list[Block] = [Paragraph(words.t("text.rewrites"), "muted"), Facts(tuple(items))]
-    if of.rewrites:
-        shown, hidden = shortened([_rewrite(one, words) for one in of.rewrites])
+    if dataset.rewrites:
+        shown, hidden = shortened([_rewrite(rewrite, words) for rewrite in dataset.rewrites])
         columns = (
             Column(words.t("column.rewritten_at"), 3),
             Column(words.t("column.slot"), 3),
@@ -459,18 +470,18 @@ def _rewrites(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _rewrite(one: Rewrite, words: Words) -> tuple[tuple[Cell, ...], ...]:
+def _rewrite(rewrite: Rewrite, words: Words) -> tuple[tuple[Cell, ...], ...]:
     return (
-        cells(words.moment(one.at)),
-        cells(words.slot(one.slot), tone="code"),
-        cells(words.number(one.rows)),
-        cells(words.number(len(one.replaced)), words.size(sum(proof.size_bytes for proof in one.replaced))),
+        cells(words.moment(rewrite.at)),
+        cells(words.slot(rewrite.slot), tone="code"),
+        cells(words.number(rewrite.rows)),
+        cells(words.number(len(rewrite.replaced)), words.size(sum(proof.size_bytes for proof in rewrite.replaced))),
         (
-            *(Cell(text, "code") for proof in one.segments for text in (proof.key, proof.sha256)),
-            Cell(words.size(sum(proof.size_bytes for proof in one.segments))),
+            *(Cell(text, "code") for proof in rewrite.segments for text in (proof.key, proof.sha256)),
+            Cell(words.size(sum(proof.size_bytes for proof in rewrite.segments))),
         ),
-        cells(words.moment(one.removed_at)) if one.removed_at else (Cell(words.t("parts.not_yet"), "warn"),),
-        cells(str(one.entry_seq)),
+        cells(words.moment(rewrite.removed_at)) if rewrite.removed_at else (Cell(words.t("parts.not_yet"), "warn"),),
+        cells(str(rewrite.entry_seq)),
     )
 
 
@@ -489,14 +500,15 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
         ("label.chunks", cells(archived)),
         (
             "label.waiting",
-            cells(*(f"{words.number(one.chunks)}: {words.statement(one.reason)}" for one in chunks.waiting)) or nothing,
+            cells(*(f"{words.number(share.chunks)}: {words.statement(share.reason)}" for share in chunks.waiting))
+            or nothing,
         ),
         (
             "label.lost",
             tuple(
                 cell
-                for one in chunks.losses
-                for cell in (Cell(words.t("lost", chunks=one.chunks, at=one.at), "bad"), Cell(one.list_key, "code"))
+                for loss in chunks.losses
+                for cell in (Cell(words.t("lost", chunks=loss.chunks, at=loss.at), "bad"), Cell(loss.list_key, "code"))
             )
             or nothing,
         ),
@@ -504,8 +516,8 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
             "label.scrubbed",
             cells(
                 *(
-                    words.t("scrubbed", pattern=one.pattern, lines=one.lines, action=words.action(one.action))
-                    for one in chunks.scrubbed
+                    words.t("scrubbed", pattern=scrub.pattern, lines=scrub.lines, action=words.action(scrub.action))
+                    for scrub in chunks.scrubbed
                 )
             )
             or nothing,
@@ -515,8 +527,8 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
     blocks: list[Block] = [Facts(tuple((words.t(label), value) for label, value in items))]
     if chunks.quarantined:
         rows: Rows = [
-            (cells(one.chunk, one.sha256, tone="code"), cells(words.statement(one.reason)))
-            for one in chunks.quarantined
+            (cells(chunk.chunk, chunk.sha256, tone="code"), cells(words.statement(chunk.reason)))
+            for chunk in chunks.quarantined
         ]
         shown, hidden = shortened(rows)
         columns = (Column(words.t("column.chunk"), 3), Column(words.t("column.reason"), 3))
@@ -524,25 +536,25 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _files(of: DatasetFacts, words: Words) -> tuple[Block, ...]:
+def _files(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
     rows: Rows = []
-    for one in of.deletions:
-        if one.chunks is None:
+    for deletion in dataset.deletions:
+        if deletion.chunks is None:
             continue
-        proven_at = one.chunks.proven_at
+        proven_at = deletion.chunks.proven_at
         rows.append(
             (
-                cells(words.moment(one.deleted_at)),
-                cells(words.number(one.chunks.done)),
-                cells(words.size(one.size_bytes)),
-                tuple(Cell(text, "code") for proof in one.proofs for text in (proof.key, proof.sha256))
+                cells(words.moment(deletion.deleted_at)),
+                cells(words.number(deletion.chunks.done)),
+                cells(words.size(deletion.size_bytes)),
+                tuple(Cell(text, "code") for proof in deletion.proofs for text in (proof.key, proof.sha256))
                 or cells(words.t("none")),
                 cells(words.moment(proven_at)) if proven_at else (Cell(words.t("gap.not_recorded"), "warn"),),
-                cells(words.t("files.later" if one.method == "chunks_reconciled" else "files.same_run")),
-                cells(str(one.entry_seq)),
+                cells(words.t("files.later" if deletion.method == "chunks_reconciled" else "files.same_run")),
+                cells(str(deletion.entry_seq)),
             )
         )
-    facts = of.chunks
+    facts = dataset.chunks
     assert facts is not None
     total = words.t(
         "files.total",

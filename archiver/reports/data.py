@@ -35,12 +35,12 @@ def schema() -> dict[str, Any]:
 def derived_schema() -> dict[str, Any]:
     """What the schema must be by the report's own types; a test holds the published one against it."""
     derived = TypeAdapter(Report).json_schema(mode="serialization")
-    for one in (derived, *derived.get("$defs", {}).values()):
-        if one.get("type") == "object" and "properties" in one:
-            one["additionalProperties"] = False
-            one["required"] = sorted(one["properties"])
+    for definition in (derived, *derived.get("$defs", {}).values()):
+        if definition.get("type") == "object" and "properties" in definition:
+            definition["additionalProperties"] = False
+            definition["required"] = sorted(definition["properties"])
             # A docstring's list of attributes is for whoever reads the code.
-            one["description"] = one.get("description", "").split("\n\n")[0].strip()
+            definition["description"] = definition.get("description", "").split("\n\n")[0].strip()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "archiver report", **derived}
 
 
@@ -53,8 +53,8 @@ def csv_bytes(report: Report) -> bytes:
     writer = csv.DictWriter(out, fieldnames=list(COLUMNS), lineterminator="\r\n")
     writer.writeheader()
     common = _common(report)
-    for one in _deletions(report):
-        writer.writerow({name: _inert(value) for name, value in {**common, **_line(report, one)}.items()})
+    for deletion in _deletions(report):
+        writer.writerow({name: _inert(value) for name, value in {**common, **_line(report, deletion)}.items()})
     return out.getvalue().encode()
 
 
@@ -96,11 +96,11 @@ def _common(report: Report) -> dict[str, Any]:
         "record_of_processing": _stated(rules, "record"),
         "stack_findings": NOT_RECORDED
         if facts.stack is None
-        else "; ".join(f"{one.check}={one.verdict}" for one in findings),
+        else "; ".join(f"{finding.check}={finding.verdict}" for finding in findings),
         "nights_missed": NOT_RECORDED
         if facts.nights.recorded_since is None
-        else "; ".join(str(one) for one in facts.nights.missed),
-        "runs_failed": sum(one.exit_status != 0 for one in facts.runs),
+        else "; ".join(str(night) for night in facts.nights.missed),
+        "runs_failed": sum(run.exit_status != 0 for run in facts.runs),
         "head_seq": "" if chain is None else chain.head_seq,
         "head_sha256": "" if chain is None else chain.head_hash,
         "head_signature": "" if chain is None else chain.head_signature,
@@ -113,68 +113,71 @@ def _stated(rules: RulesStated | DatasetRules | None, name: str) -> str:
     return "not configured" if rules is None else getattr(rules, name) or "not configured"
 
 
-def _line(report: Report, one: Deletion) -> dict[str, Any]:
-    rule = one.rule
-    of = next((dataset for dataset in report.facts.datasets if dataset.name == one.dataset), None)
-    place = "source" if one.operation == "relocation" else "archive"
-    seen = next((seen for seen in (of.observations if of else ()) if seen.place == place), None)
-    files = one.chunks
+def _line(report: Report, deletion: Deletion) -> dict[str, Any]:
+    rule = deletion.rule
+    facts = next((dataset for dataset in report.facts.datasets if dataset.name == deletion.dataset), None)
+    place = "source" if deletion.operation == "relocation" else "archive"
+    seen = next((seen for seen in (facts.observations if facts else ()) if seen.place == place), None)
+    files = deletion.chunks
     limit_s = None
     if rule is not None:
         limit_s = rule.source_retention_s if place == "source" else rule.archive_retention_s
     return {
-        "operation": one.operation,
-        "dataset": one.dataset,
-        "window": one.slot,
+        "operation": deletion.operation,
+        "dataset": deletion.dataset,
+        "window": deletion.slot,
         "deletion_class": _stated(rule, "deletion_class"),
         "rule_start": "" if rule is None else (rule.time_column if place == "source" else "end of the window"),
         "rule_period_days": "not configured" if limit_s is None else f"{limit_s / 86_400:g}",
         "purpose": _stated(rule, "purpose"),
         "legal_basis": _stated(rule, "legal_basis"),
-        "reason": one.reason,
-        "storage_place": one.place if place == "source" else report.store,
-        "due_from": _when(one.due_from),
-        "due_until": _when(one.due_until),
-        "oldest": one.oldest or "",
-        "newest": one.newest or "",
-        "rows_planned": ("" if one.rows_planned is None else one.rows_planned) if files is None else NOT_RECORDED,
-        "rows_done": one.rows_done if files is None else NOT_RECORDED,
-        "rows_difference": one.rows_difference if files is None else NOT_RECORDED,
+        "reason": deletion.reason,
+        "storage_place": deletion.place if place == "source" else report.store,
+        "due_from": _when(deletion.due_from),
+        "due_until": _when(deletion.due_until),
+        "oldest": deletion.oldest or "",
+        "newest": deletion.newest or "",
+        "rows_planned": ("" if deletion.rows_planned is None else deletion.rows_planned)
+        if files is None
+        else NOT_RECORDED,
+        "rows_done": deletion.rows_done if files is None else NOT_RECORDED,
+        "rows_difference": deletion.rows_difference if files is None else NOT_RECORDED,
         "chunks_planned": "" if files is None else files.planned,
         "chunks_done": "" if files is None else files.done,
         "chunks_kept": "" if files is None else files.kept,
-        "size_bytes": one.size_bytes or "",
+        "size_bytes": deletion.size_bytes or "",
         "difference_reasons": "; ".join(
             [
-                *(f"{kept.rows} {english(kept.reason)}" for kept in one.differences),
+                *(f"{kept.rows} {english(kept.reason)}" for kept in deletion.differences),
                 *([f"{files.kept} chunks {WHY_KEPT[files.why_kept]}"] if files is not None and files.kept else []),
             ]
         ),
-        "rows_on_hold": one.rows_on_hold,
-        "deleted_at": _when(one.deleted_at),
-        "method": one.method,
-        "executed_by": f"{one.tool}, run {one.run}",
-        "confirmed": english_list(one.confirmed),
-        "plan_sha256": one.plan_sha256,
-        "entry_seq": one.entry_seq,
-        "entry_sha256": one.entry_sha256,
-        "proof_objects": "; ".join(proof.key for proof in one.proofs),
-        "proof_sha256": "; ".join(proof.sha256 for proof in one.proofs),
-        "proof_rows": "; ".join(str(proof.rows) for proof in one.proofs),
-        "proof_size_bytes": "; ".join(str(proof.size_bytes) for proof in one.proofs),
-        "checked_before": "; ".join(_when(proof.verified_at) or "never" for proof in one.proofs)
+        "rows_on_hold": deletion.rows_on_hold,
+        "deleted_at": _when(deletion.deleted_at),
+        "method": deletion.method,
+        "executed_by": f"{deletion.tool}, run {deletion.run}",
+        "confirmed": english_list(deletion.confirmed),
+        "plan_sha256": deletion.plan_sha256,
+        "entry_seq": deletion.entry_seq,
+        "entry_sha256": deletion.entry_sha256,
+        "proof_objects": "; ".join(proof.key for proof in deletion.proofs),
+        "proof_sha256": "; ".join(proof.sha256 for proof in deletion.proofs),
+        "proof_rows": "; ".join(str(proof.rows) for proof in deletion.proofs),
+        "proof_size_bytes": "; ".join(str(proof.size_bytes) for proof in deletion.proofs),
+        "checked_before": "; ".join(_when(proof.verified_at) or "never" for proof in deletion.proofs)
         if files is None
         else _when(files.proven_at) or NOT_RECORDED,
-        "rows_left_in_window": "" if one.rows_left is None else one.rows_left,
-        "negative_check_at": _when(one.checked_at if files is not None else seen.at if seen else None) or NOT_RECORDED,
+        "rows_left_in_window": "" if deletion.rows_left is None else deletion.rows_left,
+        "negative_check_at": _when(deletion.checked_at if files is not None else seen.at if seen else None)
+        or NOT_RECORDED,
         "negative_check_rows_overdue": "" if seen is None else seen.rows_overdue,
         "observed_oldest": "" if seen is None else seen.oldest or "",
         "residual_copies": "; ".join(
-            f"{english(copy.copy)} until {_when(copy.until) or 'unknown'}" for copy in one.residuals
+            f"{english(copy.copy)} until {_when(copy.until) or 'unknown'}" for copy in deletion.residuals
         )
         or ("none" if report.facts.rules is not None and report.facts.rules.residuals else "not configured"),
-        "archive_due_at": _when(one.archive_due_at),
-        "kept_until": _when(one.kept_until),
+        "archive_due_at": _when(deletion.archive_due_at),
+        "kept_until": _when(deletion.kept_until),
     }
 
 

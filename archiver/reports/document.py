@@ -148,10 +148,11 @@ def visible(text: str, *, plainly: bool = False) -> str:
         plainly: Spell out all that the fonts of a PDF may lack, too.
     """
     return "".join(
-        one
-        if (one.isprintable() or one in SPACES) and not (plainly and ord(one) > PLAIN_MAX and one not in SIGNS)
-        else f"\\u{{{ord(one):x}}}"
-        for one in text
+        character
+        if (character.isprintable() or character in SPACES)
+        and not (plainly and ord(character) > PLAIN_MAX and character not in SIGNS)
+        else f"\\u{{{ord(character):x}}}"
+        for character in text
     )
 
 

@@ -43,48 +43,50 @@ def collect(
         LedgerBroken: An entry contradicts the ones before it.
     """
     waiting = [Collector(period, stated) for period in periods]
-    found: list[PeriodFacts] = []
+    collected: list[PeriodFacts] = []
     holdings = Holdings()
     head: SignedEntry | None = None
     for signed in entries:
         while waiting and signed.entry.at >= waiting[0].period.until:
-            found.append(close(waiting.pop(0), holdings, head))
+            collected.append(close(waiting.pop(0), holdings, head))
         if not waiting:
             break
-        for one in waiting:
-            one.before(holdings, signed)
+        for collector in waiting:
+            collector.before(holdings, signed)
         holdings = fold([signed.entry], holdings)
         head = signed
-    found += [close(one, holdings, head) for one in waiting]
-    return tuple(found)
+    collected += [close(collector, holdings, head) for collector in waiting]
+    return tuple(collected)
 
 
 # ── The end of a period ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def close(of: Collector, holdings: Holdings, head: SignedEntry | None) -> PeriodFacts:
+def close(collector: Collector, holdings: Holdings, head: SignedEntry | None) -> PeriodFacts:
     """What was gathered, and what is held at the period's end."""
-    rules = of.rules_at(holdings)
-    names = [one.dataset for one in rules.datasets] if rules else []
-    names += sorted({*holdings.datasets, *of.datasets} - set(names))
+    rules = collector.rules_at(holdings)
+    names = [rule.dataset for rule in rules.datasets] if rules else []
+    names += sorted({*holdings.datasets, *collector.datasets} - set(names))
     return PeriodFacts(
-        period=of.period,
+        period=collector.period,
         rules=rules,
         rules_are_recorded=holdings.rules is not None,
         tool="" if head is None else head.entry.tool,
-        chain=_chain(of, holdings, head),
-        datasets=tuple(_dataset(of, holdings, name) for name in names),
-        litter=tuple(of.litter),
+        chain=_chain(collector, holdings, head),
+        datasets=tuple(_dataset(collector, holdings, name) for name in names),
+        litter=tuple(collector.litter),
         holds=tuple(
-            hold for hold in of.holds.values() if hold.released_at is None or hold.released_at >= of.period.since
+            hold
+            for hold in collector.holds.values()
+            if hold.released_at is None or hold.released_at >= collector.period.since
         ),
-        nights=nights_of(of.nights, of.period),
-        runs=tuple(of.runs),
-        stack=of.stack,
+        nights=nights_of(collector.nights, collector.period),
+        runs=tuple(collector.runs),
+        stack=collector.stack,
     )
 
 
-def _chain(of: Collector, holdings: Holdings, head: SignedEntry | None) -> Chain | None:
+def _chain(collector: Collector, holdings: Holdings, head: SignedEntry | None) -> Chain | None:
     if head is None or holdings.archive is None:
         return None
     begun = holdings.archive
@@ -97,39 +99,39 @@ def _chain(of: Collector, holdings: Holdings, head: SignedEntry | None) -> Chain
         head_hash=head.hash,
         head_signature=head.signature,
         head_at=head.entry.at,
-        entries=of.entries,
-        adopted=tuple(of.adopted),
+        entries=collector.entries,
+        adopted=tuple(collector.adopted),
     )
 
 
-def _dataset(of: Collector, holdings: Holdings, name: str) -> DatasetFacts:
-    sums, held = of.datasets[name], holdings.dataset(name)
-    rule = of.rule(holdings, name)
-    relocated = sum(one.rows_done for one in sums.deletions if one.operation == "relocation")
-    deleted = [one for one in sums.deletions if one.operation == "deletion"]
-    last = max((one.deleted_at for one in sums.deletions), default=None)
+def _dataset(collector: Collector, holdings: Holdings, name: str) -> DatasetFacts:
+    sums, held = collector.datasets[name], holdings.dataset(name)
+    rule = collector.rule(holdings, name)
+    relocated = sum(deletion.rows_done for deletion in sums.deletions if deletion.operation == "relocation")
+    deleted = [deletion for deletion in sums.deletions if deletion.operation == "deletion"]
+    last = max((deletion.deleted_at for deletion in sums.deletions), default=None)
     return DatasetFacts(
         name=name,
         rule=rule,
         archived=_archived(sums),
         held=_held(held, rule),
         rows_relocated=relocated,
-        rows_deleted=sum(one.rows_done for one in deleted),
-        objects_deleted=sum(len(one.proofs) for one in deleted),
+        rows_deleted=sum(deletion.rows_done for deletion in deleted),
+        objects_deleted=sum(len(deletion.proofs) for deletion in deleted),
         versions_deleted=sums.versions_deleted,
         deletions=tuple(sums.deletions),
         left=rows_kept(sums.left),
-        rows_overdue_known=_overdue_known(held, rule, of.period.until),
+        rows_overdue_known=_overdue_known(held, rule, collector.period.until),
         purges_open=sum(share.rows for intent in held.open_purges.values() for share in intent.slots),
         expiries_open=len(held.expiring),
-        observations=tuple({one.place: one for one in sums.observations}.values()),
-        ages=tuple(one for one in sums.observations if one.age_s is not None),
+        observations=tuple({observation.place: observation for observation in sums.observations}.values()),
+        ages=tuple(observation for observation in sums.observations if observation.age_s is not None),
         schema_version=0 if held.schema is None else held.schema.version,
         schema_changes=tuple(sums.schema_changes),
         chunks=_chunk_facts(sums, held),
-        days=_days(sums, of.period),
+        days=_days(sums, collector.period),
         verifications=sums.verifications,
-        residuals=() if last is None else residuals_of(of.rules_at(holdings), rule, last),
+        residuals=() if last is None else residuals_of(collector.rules_at(holdings), rule, last),
         objects_locked=len(held.residuals),
         locked_until=lock_end(max(held.residuals.values(), default=DATED_MAX)),
         rewrites=rewrites_of(sums),
@@ -155,7 +157,7 @@ def _archived(sums: Sums) -> Archived:
         windows=len(sums.windows),
         objects=len(sums.segments),
         rows=sums.exported["rows"],
-        size_bytes=sum(one.size_bytes for one in sums.segments),
+        size_bytes=sum(segment.size_bytes for segment in sums.segments),
         rows_changed=sums.exported["rows_changed"],
         rows_missing=sums.exported["rows_missing"],
         rows_duplicate_key=sums.exported["rows_duplicate_key"],
@@ -166,22 +168,22 @@ def _archived(sums: Sums) -> Archived:
 
 
 def _held(held: DatasetHoldings, rule: DatasetRules | None) -> Held:
-    slots = [one for one in held.slots.values() if one.segments]
-    objects = [one for slot in slots for one in slot.segments]
-    verified = [one.verified_at for one in objects if one.verified_at is not None]
+    slots = [slot for slot in held.slots.values() if slot.segments]
+    objects = [segment for slot in slots for segment in slot.segments]
+    verified = [segment.verified_at for segment in objects if segment.verified_at is not None]
     due = [] if rule is None else [archive_due(rule, slot) for slot in slots]
     return Held(
         windows=len(slots),
         objects=len(objects),
-        rows=sum(one.segment.rows for one in objects),
-        size_bytes=sum(one.segment.size_bytes for one in objects),
-        oldest=oldest_of(one.segment for one in objects),
-        newest=newest_of(one.segment for one in objects),
+        rows=sum(segment.segment.rows for segment in objects),
+        size_bytes=sum(segment.segment.size_bytes for segment in objects),
+        oldest=oldest_of(segment.segment for segment in objects),
+        newest=newest_of(segment.segment for segment in objects),
         rows_undated=sum(slot.rows for slot in slots if slot.slot.window is None),
         rows_duplicate_key=sum(slot.rows_duplicate_key for slot in slots),
         verified_since=min(verified) if verified and len(verified) == len(objects) else None,
         objects_unverified=len(objects) - len(verified),
-        next_due_at=min((one for one in due if one is not None), default=None),
+        next_due_at=min((instant for instant in due if instant is not None), default=None),
     )
 
 
@@ -210,13 +212,15 @@ def _chunk_facts(sums: Sums, held: DatasetHoldings) -> ChunkFacts | None:
         quarantined_in_period=sums.chunks["quarantined_in_period"],
         released_in_period=sums.chunks["released_in_period"],
         quarantined=tuple(
-            Quarantined(chunk=one.chunk, key=one.key, size_bytes=one.size_bytes, sha256=one.sha256, reason=one.reason)
-            for one in chunks.quarantined.values()
+            Quarantined(
+                chunk=chunk.chunk, key=chunk.key, size_bytes=chunk.size_bytes, sha256=chunk.sha256, reason=chunk.reason
+            )
+            for chunk in chunks.quarantined.values()
         ),
         files_deleted=sums.chunks["files_deleted"],
         files_deleted_bytes=sums.chunks["files_deleted_bytes"],
         files_reconciled=sums.chunks["files_reconciled"],
-        files_announced=sum(one.list.chunks for one in chunks.open_deletions.values()),
+        files_announced=sum(deletion.list.chunks for deletion in chunks.open_deletions.values()),
     )
 
 

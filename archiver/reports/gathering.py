@@ -137,7 +137,7 @@ class Collector:
     def rule(self, holdings: Holdings, dataset: str) -> DatasetRules | None:
         """Of one dataset, by then."""
         rules = self.rules_at(holdings)
-        return next((one for one in rules.datasets if one.dataset == dataset), None) if rules else None
+        return next((rule for rule in rules.datasets if rule.dataset == dataset), None) if rules else None
 
     def _hold(self, event: HoldPlaced | HoldReleased, entry: Entry) -> None:
         if isinstance(event, HoldPlaced):
@@ -211,7 +211,7 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
     window = event.slot.window
     period = None if rule is None or rule.source_retention_s is None else timedelta(seconds=rule.source_retention_s)
     sums = to.datasets[event.dataset]
-    sums.left.update({one.reason: one.rows for one in event.kept})
+    sums.left.update({share.reason: share.rows for share in event.kept})
     sums.days[entry.at.date()]["relocated"] += event.rows
     sums.deletions.append(
         Deletion(
@@ -223,8 +223,8 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
             rule=rule,
             due_from=None if window is None or period is None else later(window.start, period),
             due_until=None if window is None or period is None else later(window.end, period),
-            oldest=oldest_of(one.segment for one in segments),
-            newest=newest_of(one.segment for one in segments),
+            oldest=oldest_of(segment.segment for segment in segments),
+            newest=newest_of(segment.segment for segment in segments),
             rows_planned=planned,
             rows_done=event.rows,
             rows_difference=0 if planned is None else planned - event.rows,
@@ -239,7 +239,7 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
             entry_sha256=signed.hash,
             intent_seq=event.intent_seq,
             plan_sha256=intent.plan if intent else "",
-            proofs=tuple(_proof(one) for one in segments),
+            proofs=tuple(_proof(segment) for segment in segments),
             rows_left=event.state.rows,
             checked_at=event.snapshot_at,
             residuals=residuals_of(to.rules_at(holdings), rule, event.snapshot_at),
@@ -261,10 +261,10 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
         if (known := held.expiring.get(key)) is not None:
             by_slot[known.segment.slot].append(known)
     for slot, objects in sorted(by_slot.items(), key=lambda item: item[0].sort_key):
-        rows = sum(one.segment.rows for one in objects)
+        rows = sum(segment.segment.rows for segment in objects)
         intent_seq, intent = to.expiries.get(objects[0].segment.key, (None, None))
         period = rule.archive_retention_s if rule else None
-        archived_at = max(one.committed_at for one in objects)
+        archived_at = max(segment.committed_at for segment in objects)
         start = archived_at if slot.window is None else min(slot.window.end, archived_at)
         due_at = None if period is None else later(start, timedelta(seconds=period))
         to.datasets[event.dataset].days[entry.at.date()]["deleted"] += rows
@@ -278,8 +278,8 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
                 rule=rule,
                 due_from=due_at,
                 due_until=due_at,
-                oldest=oldest_of(one.segment for one in objects),
-                newest=newest_of(one.segment for one in objects),
+                oldest=oldest_of(segment.segment for segment in objects),
+                newest=newest_of(segment.segment for segment in objects),
                 rows_planned=rows,
                 rows_done=rows,
                 rows_difference=0,
@@ -294,13 +294,13 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
                 entry_sha256=signed.hash,
                 intent_seq=intent_seq,
                 plan_sha256=intent.plan if intent else "",
-                proofs=tuple(_proof(one) for one in objects),
+                proofs=tuple(_proof(segment) for segment in objects),
                 rows_left=None if event.kept_until else 0,
                 checked_at=entry.at,
                 residuals=(*residuals_of(to.rules_at(holdings), rule, entry.at), *lock_of(event)),
                 archive_due_at=None,
                 kept_until=lock_end(event.kept_until),
-                size_bytes=sum(one.segment.size_bytes for one in objects),
+                size_bytes=sum(segment.segment.size_bytes for segment in objects),
                 chunks=None,
             )
         )
@@ -312,20 +312,20 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
         )
 
 
-def _proof(of: HeldSegment) -> Proof:
+def _proof(held: HeldSegment) -> Proof:
     return Proof(
-        key=of.segment.key,
-        size_bytes=of.segment.size_bytes,
-        sha256=of.segment.sha256,
-        rows=of.segment.rows,
-        verified_at=of.verified_at,
-        is_deep=of.verified_deep_at is not None,
+        key=held.segment.key,
+        size_bytes=held.segment.size_bytes,
+        sha256=held.segment.sha256,
+        rows=held.segment.rows,
+        verified_at=held.verified_at,
+        is_deep=held.verified_deep_at is not None,
     )
 
 
 def _compacted(to: Collector, holdings: Holdings, signed: SignedEntry, event: Compacted) -> None:
     known = holdings.dataset(event.dataset).slots.get(event.slot)
-    held = {one.segment.key: one for one in (known.segments if known else ())}
+    held = {segment.segment.key: segment for segment in (known.segments if known else ())}
     at, seq = signed.entry.at, signed.entry.seq
     to.datasets[event.dataset].rewrites.append(
         Rewrite(
@@ -333,7 +333,7 @@ def _compacted(to: Collector, holdings: Holdings, signed: SignedEntry, event: Co
             slot=str(event.slot),
             rows=event.rows,
             replaced=tuple(_proof(held[key]) for key in event.replaced if key in held),
-            segments=tuple(_proof(HeldSegment(one, seq, at, at, at)) for one in event.segments),
+            segments=tuple(_proof(HeldSegment(segment, seq, at, at, at)) for segment in event.segments),
             removed_at=None,
             entry_seq=seq,
             entry_sha256=signed.hash,
@@ -349,16 +349,16 @@ def _parts_removed(to: Collector, _: Holdings, signed: SignedEntry, event: Parts
 
 def rewrites_of(sums: Sums) -> tuple[Rewrite, ...]:
     """Those of the period, each with when the last of the objects before it was gone."""
-    found = []
-    for one in sums.rewrites:
-        ends = [sums.parts_removed_at.get(proof.key) for proof in one.replaced]
+    rewrites = []
+    for rewrite in sums.rewrites:
+        ends = [sums.parts_removed_at.get(proof.key) for proof in rewrite.replaced]
         known = [end for end in ends if end is not None]
-        found.append(replace(one, removed_at=max(known)) if known and len(known) == len(ends) else one)
-    return tuple(found)
+        rewrites.append(replace(rewrite, removed_at=max(known)) if known and len(known) == len(ends) else rewrite)
+    return tuple(rewrites)
 
 
 def _swept(to: Collector, holdings: Holdings, signed: SignedEntry, event: Swept) -> None:
-    names = {found.dataset for key in event.keys if (found := layout.parse_segment_key(key)) is not None}
+    names = {key_parts.dataset for key in event.keys if (key_parts := layout.parse_segment_key(key)) is not None}
     dataset = min(names) if len(names) == 1 else ""
     to.litter.append(
         replace(
@@ -469,7 +469,7 @@ def _chunks(to: Collector, _: Holdings, __: SignedEntry, event: ChunksArchived) 
         rows_duplicate=event.rows_duplicate,
         rows_deleted=event.rows_deleted,
     )
-    sums.scrubbed.update({(one.pattern, one.action): one.lines for one in event.scrubbed})
+    sums.scrubbed.update({(scrub.pattern, scrub.action): scrub.lines for scrub in event.scrubbed})
 
 
 def _gone(to: Collector, _: Holdings, signed: SignedEntry, event: ChunksGone) -> None:
@@ -556,9 +556,9 @@ def _archive_due_within(
     if rule is None or first is None or last is None:
         return None
     ends = [
-        archive_due(rule, one)
-        for one in slots
-        if one.segments and one.slot.window and one.slot.window.start <= last and first < one.slot.window.end
+        archive_due(rule, slot)
+        for slot in slots
+        if slot.segments and slot.slot.window and slot.slot.window.start <= last and first < slot.slot.window.end
     ]
     known = [end for end in ends if end is not None]
     return max(known) if known and len(known) == len(ends) else None

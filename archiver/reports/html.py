@@ -81,14 +81,14 @@ def _header(document: Document) -> Iterator[str]:
         yield "</div>"
     if document.figures:
         tiles = (
-            f"<li><span>{escape(one.label)}</span><b>{escape(one.value)}</b><small>{escape(one.before)}</small></li>"
-            for one in document.figures
+            f"<li><span>{escape(figure.label)}</span><b>{escape(figure.value)}</b><small>{escape(figure.before)}</small></li>"
+            for figure in document.figures
         )
         yield f'<ul class="figures">{"".join(tiles)}</ul>'
     links = "".join(
-        f'<li><a href="#{escape(one.anchor)}">{escape(one.title)}</a></li>'
-        for one in document.sections
-        if one.depth == 1
+        f'<li><a href="#{escape(section.anchor)}">{escape(section.title)}</a></li>'
+        for section in document.sections
+        if section.depth == 1
     )
     yield f"<nav><ul>{links}</ul></nav>"
     yield "</header>"
@@ -133,8 +133,8 @@ def _block(block: Block, title: str) -> Iterator[str]:
 
 
 def _action(action: Cell) -> str:
-    told = _prose(action.text)
-    return f'<span lang="en">{told}</span>' if action.english else told
+    prose = _prose(action.text)
+    return f'<span lang="en">{prose}</span>' if action.english else prose
 
 
 def _prose(text: str) -> str:
@@ -147,7 +147,7 @@ def _table(table: Table, title: str) -> Iterator[str]:
     yield f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption or title)}"><table>'
     if table.caption:
         yield f"<caption>{escape(table.caption)}</caption>"
-    heads = "".join(f'<th scope="col"{_aligned(one)}>{escape(one.title)}</th>' for one in table.columns)
+    heads = "".join(f'<th scope="col"{_aligned(column)}>{escape(column.title)}</th>' for column in table.columns)
     yield f"<thead><tr>{heads}</tr></thead><tbody>"
     for row in table.rows:
         parts = (
@@ -164,7 +164,7 @@ def _aligned(column: Column) -> str:
 
 
 def _lines(lines: tuple[Cell, ...]) -> str:
-    return _cell(lines[0]) if len(lines) == 1 else "".join(f"<div>{_cell(one)}</div>" for one in lines)
+    return _cell(lines[0]) if len(lines) == 1 else "".join(f"<div>{_cell(line)}</div>" for line in lines)
 
 
 def _cell(cell: Cell) -> str:

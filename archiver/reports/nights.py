@@ -32,7 +32,7 @@ def nights_of(starts: Sequence[datetime], period: Period) -> Nights:
         if last is not None and last < day and _is_missed(last, ordered[position:], period.until):
             missed.append(day.date())
         day = end
-    return Nights(recorded_since=ordered[0], runs=sum(period.covers(one) for one in ordered), missed=tuple(missed))
+    return Nights(recorded_since=ordered[0], runs=sum(period.covers(night) for night in ordered), missed=tuple(missed))
 
 
 def _is_missed(last: datetime, later: Sequence[datetime], until: datetime) -> bool:

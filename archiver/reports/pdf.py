@@ -54,14 +54,17 @@ def pdf(document: Document, attachments: Sequence[Attachment] = ()) -> bytes:
     template = (resources.files(__package__) / TEMPLATE_FILE).read_bytes()
 
     def compiled(*, plainly: bool) -> bytes:
-        told = {**_shown(_plain(document), plainly=plainly), "attachments": [asdict(one) for one in attachments]}
+        inputs = {
+            **_shown(_plain(document), plainly=plainly),
+            "attachments": [asdict(attachment) for attachment in attachments],
+        }
         # Fonts of this machine would make another file of the same document; the package brings its own.
         return bytes(
             typst.compile(
                 template,
                 format="pdf",
                 ignore_system_fonts=True,
-                sys_inputs={"document": json.dumps(told, ensure_ascii=False)},
+                sys_inputs={"document": json.dumps(inputs, ensure_ascii=False)},
                 pdf_standards=["a-3a", "ua-1"],
                 timestamp=0,
             )
@@ -76,21 +79,21 @@ def pdf(document: Document, attachments: Sequence[Attachment] = ()) -> bytes:
         return compiled(plainly=True)
 
 
-def _shown(told: Any, *, plainly: bool) -> Any:
+def _shown(value: Any, *, plainly: bool) -> Any:
     """Every text as it can be seen; a drawing is markup, and shows what it must by itself."""
-    if isinstance(told, str):
-        return visible(told, plainly=plainly)
-    if isinstance(told, dict):
-        return {name: _shown(value, plainly=plainly) for name, value in told.items()}
-    if isinstance(told, list | tuple):
-        return [_shown(one, plainly=plainly) for one in told]
-    return told
+    if isinstance(value, str):
+        return visible(value, plainly=plainly)
+    if isinstance(value, dict):
+        return {name: _shown(value, plainly=plainly) for name, value in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item, plainly=plainly) for item in value]
+    return value
 
 
 def _plain(document: Document) -> dict[str, Any]:
-    told = asdict(document)
-    told["date"] = [document.date.year, document.date.month, document.date.day]
-    told["sections"] = [
+    plain = asdict(document)
+    plain["date"] = [document.date.year, document.date.month, document.date.day]
+    plain["sections"] = [
         {
             "title": section.title,
             "depth": section.depth,
@@ -98,14 +101,14 @@ def _plain(document: Document) -> dict[str, Any]:
         }
         for section in document.sections
     ]
-    return told
+    return plain
 
 
 def _block(block: Block) -> dict[str, Any]:
-    told = {**asdict(block), "kind": KINDS[type(block)]}
+    plain = {**asdict(block), "kind": KINDS[type(block)]}
     if isinstance(block, Facts):
-        told["items"] = [{"label": label, "cells": [asdict(one) for one in values]} for label, values in block.items]
+        plain["items"] = [{"label": label, "cells": [asdict(cell) for cell in values]} for label, values in block.items]
     elif isinstance(block, Chart):
         head, _, rest = block.svg.partition(">")
-        told["svg"] = f"{head}>{CHART_STYLE}{rest}"
-    return told
+        plain["svg"] = f"{head}>{CHART_STYLE}{rest}"
+    return plain

@@ -19,7 +19,7 @@ def summary(report: Report, words: Words) -> str:
 def _lines(report: Report, words: Words) -> Iterator[str]:
     facts = report.facts
     yield f"{words.t('title.report')} {words.period(facts.period)}  {report.number}"
-    points = sum(one.level is report.verdict for one in report.remarks)
+    points = sum(remark.level is report.verdict for remark in report.remarks)
     yield f"{words.t(f'verdict.{report.verdict}')}: {words.t(f'verdict.{report.verdict}.text', points=points)}"
     yield ""
     for remark in report.remarks:
@@ -30,10 +30,10 @@ def _lines(report: Report, words: Words) -> Iterator[str]:
     if report.remarks:
         yield ""
     yield f"{'':<{LABEL_WIDTH}}{words.t('column.before'):>{NUMBER_WIDTH}}{words.t('column.now'):>{NUMBER_WIDTH}}"
-    for one in report.measures:
-        before = words.t("none") if one.before is None else words.number(one.before)
-        label = words.t(f"measure.{one.code}")
-        yield f"{label:<{LABEL_WIDTH}} {before:>{NUMBER_WIDTH - 1}}{measured(one, report, words):>{NUMBER_WIDTH}}"
+    for measure in report.measures:
+        before = words.t("none") if measure.before is None else words.number(measure.before)
+        label = words.t(f"measure.{measure.code}")
+        yield f"{label:<{LABEL_WIDTH}} {before:>{NUMBER_WIDTH - 1}}{measured(measure, report, words):>{NUMBER_WIDTH}}"
     yield ""
     for dataset in facts.datasets:
         yield f"{dataset.name}: {_dataset(dataset, words)}"
@@ -43,10 +43,14 @@ def _lines(report: Report, words: Words) -> Iterator[str]:
         yield report.verify_command
 
 
-def _dataset(of: DatasetFacts, words: Words) -> str:
-    parts = (("archived", of.archived.rows), ("relocated", of.rows_relocated), ("deleted", of.rows_deleted))
-    told = [f"{words.number(rows)} {words.t(f'chart.{name}')}" for name, rows in parts]
-    return ", ".join([*told, f"{words.t('label.held')}: {words.t('rows', rows=of.held.rows)}"])
+def _dataset(dataset: DatasetFacts, words: Words) -> str:
+    parts = (
+        ("archived", dataset.archived.rows),
+        ("relocated", dataset.rows_relocated),
+        ("deleted", dataset.rows_deleted),
+    )
+    counts = [f"{words.number(rows)} {words.t(f'chart.{name}')}" for name, rows in parts]
+    return ", ".join([*counts, f"{words.t('label.held')}: {words.t('rows', rows=dataset.held.rows)}"])
 
 
 def plain(document: Document) -> str:
@@ -59,5 +63,5 @@ def plain(document: Document) -> str:
                 lines.append(f"  {block.text}")
             elif isinstance(block, Facts):
                 for label, values in block.items:
-                    lines.append(f"  {label}: {', '.join(one.text for one in values)}")
+                    lines.append(f"  {label}: {', '.join(cell.text for cell in values)}")
     return "\n".join(visible(line) for line in lines)

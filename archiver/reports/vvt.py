@@ -55,17 +55,19 @@ class ProcessingRecord:
     def missing(self) -> tuple[str, ...]:
         """Names of statements that are not configured."""
         rules = self.rules
-        found = [name for name in ("controller", "processor", "officer", "record") if not getattr(rules, name)]
-        found += [name for name in ("recipients", "transfers") if not getattr(self, name)]
+        missing = [name for name in ("controller", "processor", "officer", "record") if not getattr(rules, name)]
+        missing += [name for name in ("recipients", "transfers") if not getattr(self, name)]
         for rule in rules.datasets:
-            found += [f"{rule.dataset}.{name}" for name in ("purpose", "legal_basis") if not getattr(rule, name)]
+            missing += [f"{rule.dataset}.{name}" for name in ("purpose", "legal_basis") if not getattr(rule, name)]
             if rule.archive_retention_s is None:
-                found.append(f"{rule.dataset}.archive_retention")
-        for one in self.activities:
-            found += [
-                f"{one.dataset}.{name}" for name in ("data_categories", "person_categories") if not getattr(one, name)
+                missing.append(f"{rule.dataset}.archive_retention")
+        for activity in self.activities:
+            missing += [
+                f"{activity.dataset}.{name}"
+                for name in ("data_categories", "person_categories")
+                if not getattr(activity, name)
             ]
-        return tuple(found)
+        return tuple(missing)
 
 
 def rendered(
@@ -88,8 +90,8 @@ def rendered(
 
 def json_bytes(record: ProcessingRecord) -> bytes:
     """The record as data, one newline at its end."""
-    told = {**asdict(record), "as_of": record.as_of.isoformat(), "missing": record.missing}
-    return (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode()
+    document = {**asdict(record), "as_of": record.as_of.isoformat(), "missing": record.missing}
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def record_document(record: ProcessingRecord, words: Words) -> Document:
@@ -139,14 +141,14 @@ def _several(texts: tuple[str, ...], words: Words) -> tuple[Cell, ...]:
 
 
 def _activities(record: ProcessingRecord, words: Words) -> Iterator[Section]:
-    told = {one.dataset: one for one in record.activities}
+    activities = {activity.dataset: activity for activity in record.activities}
     for rule in record.rules.datasets:
-        one = told[rule.dataset]
+        activity = activities[rule.dataset]
         items = (
             ("label.purpose", configured(rule.purpose, words)),
             ("label.legal_basis", configured(rule.legal_basis, words)),
-            ("vvt.persons", _several(one.person_categories, words)),
-            ("vvt.data", _several(one.data_categories, words)),
+            ("vvt.persons", _several(activity.person_categories, words)),
+            ("vvt.data", _several(activity.data_categories, words)),
             ("label.place", cells(f"{rule.source}: {rule.place}", tone="code")),
             ("label.rule_source", cells(source_rule(rule, words))),
             ("label.rule_archive", archive_rule(rule, words)),
@@ -167,9 +169,13 @@ def _monitoring(record: ProcessingRecord, words: Words) -> Section:
 
 def _copies(record: ProcessingRecord, rule: DatasetRules, words: Words) -> tuple[Cell, ...]:
     """Copies that outlive a deletion; logs were never in the database, and are in none of its backups."""
-    known = [one for one in record.rules.residuals if rule.source != "loki" or one.copy.code not in OF_DATABASE]
+    known = [
+        residual
+        for residual in record.rules.residuals
+        if rule.source != "loki" or residual.copy.code not in OF_DATABASE
+    ]
     if known:
-        return cells(*(_copy(one, words) for one in known))
+        return cells(*(_copy(residual, words) for residual in known))
     return cells(words.t("none")) if record.rules.residuals else configured("", words)
 
 
@@ -183,8 +189,8 @@ def _measures(record: ProcessingRecord, words: Words) -> Iterator[Block]:
     for rule in record.rules.datasets:
         policies = treatments(rule, words)
         if policies:
-            told = words.t("vvt.measure.policies", policies="; ".join(policies))
-            yield Paragraph(f"{rule.dataset}: {told}")
+            measure = words.t("vvt.measure.policies", policies="; ".join(policies))
+            yield Paragraph(f"{rule.dataset}: {measure}")
     if record.encryption is not None:
         mode = record.encryption or words.t("vvt.measure.bucket")
         yield Paragraph(words.t("vvt.measure.encryption", mode=mode))

@@ -70,22 +70,22 @@ class Words(Language):
 
     def text_instant(self, value: str | None) -> str:
         """A time as the ledger has it."""
-        found = instant_of(value)
-        return self.t("none") if found is None else self.instant(found)
+        instant = instant_of(value)
+        return self.t("none") if instant is None else self.instant(instant)
 
     def bounds(self, period: Period) -> str:
         """Both ends, to the minute, in UTC."""
-        ends = (f"{self.day(one.date())} {one:%H:%M}" for one in (period.since, period.until))
+        ends = (f"{self.day(end.date())} {end:%H:%M}" for end in (period.since, period.until))
         return " – ".join(ends) + " UTC"  # noqa: RUF001
 
     def local_bounds(self, period: Period) -> str:
         """The same in Europe/Berlin, each end with its offset."""
         ends = []
-        for one in (period.since, period.until):
+        for end in (period.since, period.until):
             try:
-                local = one.astimezone(LOCAL_ZONE)
+                local = end.astimezone(LOCAL_ZONE)
             except OverflowError:
-                local = one
+                local = end
             ends.append(f"{self.day(local.date())} {local:%H:%M} {local:%Z}")
         return " – ".join(ends)  # noqa: RUF001
 
@@ -109,4 +109,4 @@ class Words(Language):
 
     def kept(self, shares: tuple[RowsKept, ...]) -> str:
         """Reasons with their numbers."""
-        return "; ".join(self.t("left.one", rows=one.rows, reason=self.statement(one.reason)) for one in shares)
+        return "; ".join(self.t("left.one", rows=share.rows, reason=self.statement(share.reason)) for share in shares)

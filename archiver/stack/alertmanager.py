@@ -55,7 +55,9 @@ def _ended(answer: Any | Unknown) -> list[datetime] | Unknown:
     if isinstance(answer, Unknown):
         return answer
     try:
-        return [datetime.fromisoformat(one["endsAt"]) for one in answer if one["status"]["state"] == "expired"]
+        return [
+            datetime.fromisoformat(silence["endsAt"]) for silence in answer if silence["status"]["state"] == "expired"
+        ]
     except (TypeError, KeyError, ValueError):
         return Unknown(Look.OTHER_SERVER(path="/api/v2/silences", kind="Alertmanager"), Fix.ADDRESS())
 

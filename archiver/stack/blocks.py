@@ -20,10 +20,10 @@ def oldest_possible(retention: timedelta, largest_block: timedelta | None = None
     """
     limit = min(retention / 10, BLOCK_LARGEST) if largest_block is None else largest_block
     ranges = [BLOCK_SMALLEST * BLOCK_GROWTH**step for step in range(BLOCK_RANGES)]
-    return retention + max((one for one in ranges if one <= limit), default=BLOCK_SMALLEST) + HEAD_LAG
+    return retention + max((length for length in ranges if length <= limit), default=BLOCK_SMALLEST) + HEAD_LAG
 
 
 def setting_within(promise: timedelta) -> timedelta | None:
     """The longest retention, in whole days, under which no sample outlives the promise. None: there is none."""
     candidates = (timedelta(days=days) for days in range(promise.days, 0, -1))
-    return next((one for one in candidates if oldest_possible(one) <= promise), None)
+    return next((period for period in candidates if oldest_possible(period) <= promise), None)

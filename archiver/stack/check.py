@@ -62,17 +62,17 @@ def check_stack(
 
 def exit_status(findings: Iterable[Finding]) -> int:
     """0: every check that ran passed. 4: one is broken, or cannot be told to be kept."""
-    return 0 if all(one.verdict is Verdict.OK for one in findings) else EXIT_NOT_KEPT
+    return 0 if all(finding.verdict is Verdict.OK for finding in findings) else EXIT_NOT_KEPT
 
 
 def _alertmanager_flag(targets: tuple[ComposeTarget, ...]) -> str | Unknown | None:
     """The flag is told by no API: it is known where the compose file is."""
-    found: str | Unknown | None = Unknown(Look.NO_API(), Fix.NAME_COMPOSE())
+    flag: str | Unknown | None = Unknown(Look.NO_API(), Fix.NAME_COMPOSE())
     for target in targets:
-        found = compose.alertmanager_flag(composefile.read(target.file))
-        if not isinstance(found, Unknown):
-            return found
-    return found
+        flag = compose.alertmanager_flag(composefile.read(target.file))
+        if not isinstance(flag, Unknown):
+            return flag
+    return flag
 
 
 @dataclass(slots=True)
@@ -120,9 +120,9 @@ class _Run:
     def contained(self, kind: str, subject: str, look: Callable[[], tuple[Finding, ...]]) -> None:
         """Add what was found; whatever stops one part stops only that part, and is said."""
         try:
-            found = look()
+            results = look()
         except Exception as exc:  # noqa: BLE001 - the other parts must still be looked at, and this one is reported
-            found = (
+            results = (
                 Finding(
                     check=f"{kind}.check",
                     subject=subject,
@@ -131,4 +131,4 @@ class _Run:
                     fix=(Fix.DEFECT(),),
                 ),
             )
-        self.findings += found
+        self.findings += results

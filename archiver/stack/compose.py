@@ -57,7 +57,7 @@ def judge(target: ComposeTarget, services: tuple[Service, ...] | Unknown, runnin
         elif service.kind == "alertmanager":
             findings.append(_alertmanager(target, service))
     if not findings:
-        names = tuple(one.name for one in services)
+        names = tuple(service.name for service in services)
         why = Unknown(Look.NOT_THE_STACK(names=names), Fix.NAME_STACK_FILE())
         findings.append(_cannot_tell(target, "compose.file", "", why))
     return (*findings, *_unbounded(target, services))
@@ -169,7 +169,7 @@ def _drift(
         service.name,
         Verdict.BREACH if shown else Verdict.OK,
         promised=Promise.FILE_RUNS(),
-        configured=tuple(Setting.WRITTEN(setting=one) for one, _ in shown),
+        configured=tuple(Setting.WRITTEN(setting=written) for written, _ in shown),
         in_force=tuple(Force.RUNS(setting=other) for _, other in shown) or (Force.SAME(),),
         fix=Fix.RECREATE(service=service.name),
     )
@@ -183,7 +183,7 @@ def _loki(target: ComposeTarget, service: Service, running: LokiAnswers | None) 
         yield _cannot_tell(target, name, service.name, why)
         return
     values = {path: _loki_value(service, file, path) for path in LOKI_PATHS}
-    variable = next((path for path, one in values.items() if isinstance(one, str) and "${" in one), None)
+    variable = next((path for path, value in values.items() if isinstance(value, str) and "${" in value), None)
     if variable is not None:
         why = Unknown(Look.FROM_ENVIRONMENT(setting=".".join(variable)), Fix.INTO_FILE())
         yield _cannot_tell(target, name, service.name, why)
@@ -202,7 +202,7 @@ def _loki(target: ComposeTarget, service: Service, running: LokiAnswers | None) 
         return
     if not kept or kept > target.promise:
         wrong.append(f"limits_config.retention_period: {setting(target.promise)}")
-    shown = ", ".join(f"{path[-1]}: {_shown(one)}" for path, one in values.items())
+    shown = ", ".join(f"{path[-1]}: {_shown(value)}" for path, value in values.items())
     yield _finding(
         target,
         name,
@@ -213,15 +213,15 @@ def _loki(target: ComposeTarget, service: Service, running: LokiAnswers | None) 
     )
     if running is not None and not isinstance(running.configuration, Unknown):
         differences = [
-            (f"{'.'.join(path)}: {_shown(one)}", f"{'.'.join(path)}: {_shown(at(running.configuration, *path))}")
-            for path, one in values.items()
-            if _normal(_shown(one)) != _normal(_shown(at(running.configuration, *path)))
+            (f"{'.'.join(path)}: {_shown(value)}", f"{'.'.join(path)}: {_shown(at(running.configuration, *path))}")
+            for path, value in values.items()
+            if _normal(_shown(value)) != _normal(_shown(at(running.configuration, *path)))
         ]
         yield from _drift(target, service, differences, str(running.version))
 
 
 def _loki_value(service: Service, file: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    flag = next(one for one, place in LOKI_FLAGS.items() if place == path)
+    flag = next(name for name, place in LOKI_FLAGS.items() if place == path)
     return service.flags.get(flag, at(file, *path))
 
 
@@ -253,7 +253,7 @@ def _alertmanager(target: ComposeTarget, service: Service) -> Finding:
 
 def _unbounded(target: ComposeTarget, services: tuple[Service, ...]) -> Iterator[Finding]:
     """What a container prints is a log too, and json-file, the default, keeps it as long as the container lives."""
-    names = [one.name for one in services if not one.is_log_bounded]
+    names = [service.name for service in services if not service.is_log_bounded]
     if names:
         yield _finding(
             target,

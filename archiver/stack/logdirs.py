@@ -72,8 +72,8 @@ def _files(target: LogDirectoryTarget) -> Iterator[LogFile]:
     count = 0
     while waiting:
         with os.scandir(waiting.pop()) as entries:
-            found = sorted(entries, key=lambda one: one.name)
-        for entry in found:
+            listing = sorted(entries, key=lambda entry: entry.name)
+        for entry in listing:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(Path(entry.path))
                 continue
@@ -95,20 +95,20 @@ def _files(target: LogDirectoryTarget) -> Iterator[LogFile]:
 
 def _look(path: Path, modified: datetime, target: LogDirectoryTarget) -> LogFile | None:
     try:
-        found = first_time(path, modified, target.zone)
+        first = first_time(path, modified, target.zone)
     except FileNotFoundError:
         return None
     except OSError as exc:
         return LogFile(path, modified, None, error_name(exc))
-    return None if found.is_empty else LogFile(path, modified, found.at)
+    return None if first.is_empty else LogFile(path, modified, first.at)
 
 
 def _lines(target: LogDirectoryTarget, files: tuple[LogFile, ...], now: datetime) -> Finding:
-    late = [one for one in files if now - one.reaches_back_to > target.promise]
-    undated = [one for one in files if one.oldest is None and one not in late]
+    late = [file for file in files if now - file.reaches_back_to > target.promise]
+    undated = [file for file in files if file.oldest is None and file not in late]
     said = [Seen.FILES(files=len(files))]
     if files:
-        oldest = min(files, key=lambda one: one.reaches_back_to)
+        oldest = min(files, key=lambda file: file.reaches_back_to)
         at = oldest.reaches_back_to
         code = Seen.FILE_MODIFIED if oldest.oldest is None else Seen.FILE_LINE
         said.append(code(age_s=now - at, oldest_at=at, name=oldest.path.name))
@@ -116,7 +116,7 @@ def _lines(target: LogDirectoryTarget, files: tuple[LogFile, ...], now: datetime
         said.append(Seen.FILES_LATE(files=len(late), names=_names(target, late)))
     if undated:
         said.append(Seen.FILES_UNDATED(files=len(undated), names=_names(target, undated)))
-        if errors := sorted({one.problem for one in undated if one.problem}):
+        if errors := sorted({file.problem for file in undated if file.problem}):
             said.append(Seen.FILES_UNREADABLE(errors=tuple(errors)))
     verdict = Verdict.BREACH if late else Verdict.CANNOT_TELL if undated else Verdict.OK
     return Finding(
@@ -130,14 +130,14 @@ def _lines(target: LogDirectoryTarget, files: tuple[LogFile, ...], now: datetime
 
 
 def _names(target: LogDirectoryTarget, files: list[LogFile]) -> tuple[str, ...]:
-    ordered = sorted(files, key=lambda one: one.reaches_back_to)
-    return _shortened([str(one.path.relative_to(target.path)) for one in ordered])
+    ordered = sorted(files, key=lambda file: file.reaches_back_to)
+    return _shortened([str(file.path.relative_to(target.path)) for file in ordered])
 
 
 def _shortened(names: list[str]) -> tuple[str, ...]:
     """The first names, and ``+4`` for four more."""
-    more = len(names) - NAMES_SHOWN_MAX
-    return (*names[:NAMES_SHOWN_MAX], *((f"+{more}",) if more > 0 else ()))
+    unnamed = len(names) - NAMES_SHOWN_MAX
+    return (*names[:NAMES_SHOWN_MAX], *((f"+{unnamed}",) if unnamed > 0 else ()))
 
 
 # ── Rotation ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,11 +157,11 @@ def _rotation(target: LogDirectoryTarget, files: tuple[LogFile, ...]) -> Iterato
         rules = ()
     by_pm2 = None if target.pm2_configuration is None else pm2_bound(target.pm2_configuration)
     bounds: dict[Bound | Unknown, list[str]] = {}
-    for log in sorted({_current(one.path) for one in files} or {target.path / "any.log"}):
-        found: list[Bound | Unknown] = [logrotate_bound(one) for one in rules_for(log, rules)]
-        if by_pm2 is not None and (not isinstance(by_pm2, Bound) or by_pm2.age is not None or not found):
-            found.append(by_pm2)
-        for bound in found or [Bound(None, (Setting.NOTHING_ROTATES(),))]:
+    for log in sorted({_current(file.path) for file in files} or {target.path / "any.log"}):
+        log_bounds: list[Bound | Unknown] = [logrotate_bound(rule) for rule in rules_for(log, rules)]
+        if by_pm2 is not None and (not isinstance(by_pm2, Bound) or by_pm2.age is not None or not log_bounds):
+            log_bounds.append(by_pm2)
+        for bound in log_bounds or [Bound(None, (Setting.NOTHING_ROTATES(),))]:
             bounds.setdefault(bound, []).append(log.name)
     for bound, names in bounds.items():
         yield _rotation_finding(target, bound, names)

@@ -67,9 +67,9 @@ def first_time(path: Path, modified: datetime, zone: tzinfo) -> FirstTime:
     if not head.strip(b"\0 \r\n\t"):
         return FirstTime(None, is_empty=True)
     for line in head.decode(errors="replace").splitlines()[:LINES_MAX]:
-        found = time_of_line(line, modified, zone)
-        if found is not None:
-            return FirstTime(found)
+        instant = time_of_line(line, modified, zone)
+        if instant is not None:
+            return FirstTime(instant)
     return FirstTime(None)
 
 
@@ -125,25 +125,25 @@ def _of_json(text: str, zone: tzinfo) -> datetime | None:
 def _of_number(value: float) -> datetime | None:
     seconds = value / 1000 if value >= MILLISECONDS_MIN else value
     try:
-        found = datetime.fromtimestamp(seconds, UTC)
+        instant = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return found if found.year >= YEAR_MIN else None
+    return instant if instant.year >= YEAR_MIN else None
 
 
 def _of_iso(match: re.Match[str], zone: tzinfo) -> datetime | None:
-    return _made([int(one) for one in match.groups()[:6]], zone if match[7] is None else _offset(match[7]))
+    return _made([int(number) for number in match.groups()[:6]], zone if match[7] is None else _offset(match[7]))
 
 
 def _of_numbers(match: re.Match[str], zone: tzinfo) -> datetime | None:
-    return _made([int(one) for one in match.groups()[:6]], zone)
+    return _made([int(number) for number in match.groups()[:6]], zone)
 
 
 def _of_nginx(match: re.Match[str], zone: tzinfo) -> datetime | None:  # noqa: ARG001 - it always has an offset
     month = _MONTHS.get(match[2])
     if month is None:
         return None
-    day, year, hour, minute, second = (int(match[one]) for one in (1, 3, 4, 5, 6))
+    day, year, hour, minute, second = (int(match[group]) for group in (1, 3, 4, 5, 6))
     return _made([year, month, day, hour, minute, second], _offset(match[7]))
 
 
@@ -152,11 +152,11 @@ def _of_rfc3164(match: re.Match[str], modified: datetime, zone: tzinfo) -> datet
     month = _MONTHS.get(match[1])
     if month is None:
         return None
-    day, hour, minute, second = (int(match[one]) for one in (2, 3, 4, 5))
+    day, hour, minute, second = (int(match[group]) for group in (2, 3, 4, 5))
     for year in range(modified.year + 1, modified.year - 9, -1):  # nine: a 29 February comes again within eight
-        found = _made([year, month, day, hour, minute, second], zone)
-        if found is not None and found <= modified + timedelta(days=1):
-            return found
+        instant = _made([year, month, day, hour, minute, second], zone)
+        if instant is not None and instant <= modified + timedelta(days=1):
+            return instant
     return None
 
 

@@ -114,8 +114,8 @@ def _overrides(server: Server, configuration: Mapping[str, Any] | Unknown) -> Ma
     document = _yaml(server, "/runtime_config")
     if isinstance(document, Unknown):
         return document
-    found = document.get("overrides") or {}
-    return found if isinstance(found, Mapping) else Unknown(Look.NO_MAPPING(place="/runtime_config: overrides"))
+    overrides = document.get("overrides") or {}
+    return overrides if isinstance(overrides, Mapping) else Unknown(Look.NO_MAPPING(place="/runtime_config: overrides"))
 
 
 def _delete_status(server: Server, tenant: str) -> int | Unknown:
@@ -146,9 +146,9 @@ def _oldest_line(
     start = now - lookback
     while start < now:
         end = min(start + step, now)
-        found = _oldest_within(server, tenant, start, end)
-        if found is not None:
-            return found
+        oldest = _oldest_within(server, tenant, start, end)
+        if oldest is not None:
+            return oldest
         start = end
     return None
 
@@ -161,16 +161,18 @@ def _oldest_within(server: Server, tenant: str, start: datetime, end: datetime) 
     if at(answer, "status") != "success":
         return Unknown(Look.OTHER_SERVER(path="/loki/api/v1/labels", kind="Loki"))
     names = at(answer, "data") or []
-    labels = [one for one in names if isinstance(one, str) and LABEL_NAME.fullmatch(one) and not one.startswith("__")]
-    labels.sort(key=lambda one: (one not in LABELS_FIRST, one))
+    labels = [
+        name for name in names if isinstance(name, str) and LABEL_NAME.fullmatch(name) and not name.startswith("__")
+    ]
+    labels.sort(key=lambda label: (label not in LABELS_FIRST, label))
     oldest: datetime | None = None
     # A query must name a label, and no label is on every stream; the index knows days, so only a line is a proof.
     for label in labels[:LABELS_MAX]:
-        found = _first_line(server, tenant, f'{{{label}=~".+"}}', bounds)
-        if isinstance(found, Unknown):
-            return found
-        if found is not None and (oldest is None or found < oldest):
-            oldest = found
+        first = _first_line(server, tenant, f'{{{label}=~".+"}}', bounds)
+        if isinstance(first, Unknown):
+            return first
+        if first is not None and (oldest is None or first < oldest):
+            oldest = first
     if oldest is None and len(labels) > LABELS_MAX:
         return Unknown(Look.LABELS(labels=LABELS_MAX))
     return oldest
@@ -216,21 +218,21 @@ def judge(target: LokiTarget, answers: Answers, now: datetime) -> tuple[Finding,
             configured.append(_compactor(target, answers, now))
     return (
         *configured,
-        *(_oldest(target, answers, tenant, found, delay, now) for tenant, found in answers.oldest.items()),
+        *(_oldest(target, answers, tenant, oldest, delay, now) for tenant, oldest in answers.oldest.items()),
         *disk.look(target, delay, now),
     )
 
 
 def _duration(configuration: Mapping[str, Any] | Unknown, *path: str) -> timedelta | Unknown:
-    found = configuration if isinstance(configuration, Unknown) else at(configuration, *path)
-    if isinstance(found, Unknown):
-        return found
-    if found is None:
+    value = configuration if isinstance(configuration, Unknown) else at(configuration, *path)
+    if isinstance(value, Unknown):
+        return value
+    if value is None:
         return Unknown(Look.NO_KEY(place="/config", key=".".join(path)))
     try:
-        return parse_duration(str(found))
+        return parse_duration(str(value))
     except ValueError:
-        return Unknown(Look.UNREADABLE(setting=".".join(path), value=str(found)))
+        return Unknown(Look.UNREADABLE(setting=".".join(path), value=str(value)))
 
 
 def deletion_delay(configuration: Mapping[str, Any] | Unknown) -> timedelta:
@@ -245,10 +247,10 @@ def deletion_delay(configuration: Mapping[str, Any] | Unknown) -> timedelta:
     )
     total = timedelta(0)
     for path, times in paths:
-        found = _duration(configuration, *path)
-        if isinstance(found, Unknown):
+        duration = _duration(configuration, *path)
+        if isinstance(duration, Unknown):
             return FALLBACK_DELAY
-        total += found * times
+        total += duration * times
     return total
 
 
@@ -301,10 +303,10 @@ def _enabled(target: LokiTarget, answers: Answers, configuration: Mapping[str, A
     if not isinstance(periods, list) or not periods:
         missing.append("schema_config.configs")
     else:
-        lengths = [_duration(one, "index", "period") for one in periods]
-        if any(isinstance(one, Unknown) for one in lengths):
+        lengths = [_duration(period, "index", "period") for period in periods]
+        if any(isinstance(length, Unknown) for length in lengths):
             missing.append("schema_config.configs[].index.period")
-        if any(isinstance(one, timedelta) and one != INDEX_PERIOD for one in lengths):
+        if any(isinstance(length, timedelta) and length != INDEX_PERIOD for length in lengths):
             wrong.append(Fix.INDEX_PERIOD())
     version = str(answers.version)
     verdict, fix = Verdict.OK, tuple(wrong)
@@ -380,14 +382,14 @@ def _streams(target: LokiTarget, limits: Any, tenant: str) -> Iterator[Finding]:
         yield _unknown(target, "loki.retention.stream", Unknown(Look.NO_LIST(place="retention_stream")), tenant)
         return
     place = f"overrides.{tenant}" if tenant else "limits_config"
-    for one in written:
-        verdict, said = _judge_period(target, _duration(one, "period"))
-        selector = at(one, "selector")
+    for rule in written:
+        verdict, said = _judge_period(target, _duration(rule, "period"))
+        selector = at(rule, "selector")
         yield _finding(
             target,
             "loki.retention.stream",
             verdict,
-            configured=Setting.WRITTEN(setting=f"{place}.retention_stream: {selector} {at(one, 'period')}"),
+            configured=Setting.WRITTEN(setting=f"{place}.retention_stream: {selector} {at(rule, 'period')}"),
             in_force=said,
             fix=(Fix.STREAM(value=setting(target.promise)),),
             about=f"{tenant + ' ' if tenant else ''}{selector or ''}".strip(),
@@ -447,21 +449,21 @@ def _oldest(
     target: LokiTarget,
     answers: Answers,
     tenant: str,
-    found: datetime | Unknown | None,
+    oldest: datetime | Unknown | None,
     delay: timedelta,
     now: datetime,
 ) -> Finding:
     name, about = "loki.oldest_line", tenant and f"tenant {tenant}"
-    if isinstance(found, Unknown):
-        return _unknown(target, name, found, about)
+    if isinstance(oldest, Unknown):
+        return _unknown(target, name, oldest, about)
     hidden = _duration(answers.configuration, "limits_config", "max_query_lookback")
     seen = [
         Seen.NO_LINE(lookback_s=target.lookback)
-        if found is None
-        else Seen.OLDEST_LINE(age_s=now - found, oldest_at=found)
+        if oldest is None
+        else Seen.OLDEST_LINE(age_s=now - oldest, oldest_at=oldest)
     ]
     fix = Fix.SEE(checks=("loki.retention.enabled", "loki.retention.period", "loki.compactor.ran"))
-    if found is not None and now - found > target.promise + delay:
+    if oldest is not None and now - oldest > target.promise + delay:
         verdict = Verdict.BREACH
     elif isinstance(hidden, timedelta) and timedelta(0) < hidden < target.lookback:
         verdict, fix = Verdict.CANNOT_TELL, Fix.LOOKBACK()

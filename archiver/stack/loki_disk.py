@@ -43,7 +43,7 @@ def parse_chunk_path(parts: tuple[str, ...]) -> ChunkName | None:
         tenant, numbers = parts[0], decoded.split(":")
     else:
         return None
-    if not tenant or len(numbers) != 3 or not all(re.fullmatch(r"[0-9a-f]{1,16}", one) for one in numbers):  # noqa: PLR2004
+    if not tenant or len(numbers) != 3 or not all(re.fullmatch(r"[0-9a-f]{1,16}", number) for number in numbers):  # noqa: PLR2004
         return None
     return ChunkName(tenant, int(numbers[0], 16), int(numbers[1], 16))
 

@@ -91,7 +91,7 @@ def _versions(facts: BucketFacts) -> Finding:
             fix=Fix.ALLOW_LIFECYCLE(),
         )
     expiries = [
-        one.noncurrent_after for one in facts.rules if one.noncurrent_after is not None and _covers(facts, one, "")
+        rule.noncurrent_after for rule in facts.rules if rule.noncurrent_after is not None and _covers(facts, rule, "")
     ]
     shortest = min(expiries, default=None)
     fix = Fix.ADD_RULE(days=facts.promise.days)

@@ -107,11 +107,11 @@ def ask(target: PrometheusTarget, client: httpx.Client, now: datetime) -> Answer
 
 
 def _data(server: Server, path: str, params: Mapping[str, str] | None = None) -> Mapping[str, Any] | Unknown:
-    found = server.json(path, params=params)
-    if isinstance(found, Unknown):
-        return found
-    data = at(found, "data")
-    if at(found, "status") != "success" or not isinstance(data, Mapping):
+    answer = server.json(path, params=params)
+    if isinstance(answer, Unknown):
+        return answer
+    data = at(answer, "data")
+    if at(answer, "status") != "success" or not isinstance(data, Mapping):
         return Unknown(Look.OTHER_SERVER(path=path, kind="Prometheus"), Fix.ADDRESS())
     return data
 
@@ -119,8 +119,8 @@ def _data(server: Server, path: str, params: Mapping[str, str] | None = None) ->
 def _text(data: Mapping[str, Any] | Unknown, key: str) -> str | Unknown:
     if isinstance(data, Unknown):
         return data
-    found = data.get(key)
-    return found if isinstance(found, str) else Unknown(Look.NO_KEY(place="the answer", key=key))
+    value = data.get(key)
+    return value if isinstance(value, str) else Unknown(Look.NO_KEY(place="the answer", key=key))
 
 
 def _configuration(server: Server) -> Mapping[str, Any] | Unknown:
@@ -161,7 +161,7 @@ def _overdue(server: Server, before: datetime) -> datetime | Unknown | None:
     if not isinstance(series, list):
         return Unknown(Look.OTHER_SERVER(path=path, kind="Prometheus"))
     try:
-        times = [float(values[0]) for one in series for values in one["values"]]
+        times = [float(values[0]) for metric in series for values in metric["values"]]
     except (TypeError, KeyError, IndexError, ValueError):
         return Unknown(Look.OTHER_SERVER(path=path, kind="Prometheus"))
     return instant_of(min(times)) if times else None
@@ -262,15 +262,15 @@ def _configured(answers: Answers) -> Configured | Unknown:
 
 def parse_in_force(text: str) -> timedelta | Unknown | None:
     """The limit in time of ``30d or 1GiB``; None: there is none."""
-    found: timedelta | None = None
+    shortest: timedelta | None = None
     for part in text.split(" or "):
         if is_size(part):
             continue
         try:
-            found = parse_duration(part)
+            shortest = parse_duration(part)
         except ValueError:
             return Unknown(Look.UNREADABLE(setting="storageRetention", value=text))
-    return found or None
+    return shortest or None
 
 
 def _largest_block(flags: Mapping[str, str] | Unknown) -> timedelta | None:
@@ -338,10 +338,10 @@ def _breach_of_setting(
     fix = _fix(target, written)
     if None in limits:
         return (Force.NO_LIMIT_SAMPLES(),), fix
-    for one in limits:
-        assert one is not None  # looked for above
-        reach = oldest_possible(one, _largest_block(answers.flags))
-        if one > target.promise or (target.strict and reach > target.promise):
+    for limit in limits:
+        assert limit is not None  # looked for above
+        reach = oldest_possible(limit, _largest_block(answers.flags))
+        if limit > target.promise or (target.strict and reach > target.promise):
             return (), fix
     return None
 
@@ -350,9 +350,9 @@ def _doubt_of_setting(
     number: tuple[int, int] | None, written: Configured | Unknown, in_force: timedelta | Unknown | None
 ) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | None:
     """What is not known, and what helps."""
-    for one in (in_force, written):
-        if isinstance(one, Unknown):
-            return (), (one.fix or Fix.FLAGS_AND_FILE(),)
+    for part in (in_force, written):
+        if isinstance(part, Unknown):
+            return (), (part.fix or Fix.FLAGS_AND_FILE(),)
     if number is None or number[0] not in KNOWN_MAJORS:
         return (Look.VERSION(),), (Fix.UPDATE_OR_HAND(),)
     return None
@@ -399,7 +399,7 @@ def _observed(target: PrometheusTarget, answers: Answers, now: datetime) -> Find
     else:
         said.append(Seen.QUERY_FINDS(oldest_at=answers.overdue))
         late = True
-    known = [one for one in (answers.oldest, answers.overdue) if not isinstance(one, Unknown)]
+    known = [answer for answer in (answers.oldest, answers.overdue) if not isinstance(answer, Unknown)]
     # An age is measured by our clock. A sample from the future says that one of the two clocks is wrong.
     skewed = isinstance(answers.oldest, datetime) and answers.oldest > now + timedelta(hours=1)
     if skewed:
@@ -448,8 +448,8 @@ def _copies(target: PrometheusTarget, answers: Answers) -> Iterator[Finding]:
         yield _cannot_tell(target, "prometheus.remote_write", answers.configuration)
         return
     written = answers.configuration.get("remote_write") or []
-    for one in written if isinstance(written, list) else []:
-        host = _host(str(at(one, "url") or ""))
+    for remote in written if isinstance(written, list) else []:
+        host = _host(str(at(remote, "url") or ""))
         known = host in target.known_copies
         yield Finding(
             check="prometheus.remote_write",

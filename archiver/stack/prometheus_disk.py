@@ -25,8 +25,10 @@ def look(target: PrometheusTarget, now: datetime, promised: tuple[Statement, ...
     try:
         blocks = _blocks(root)
         snapshot_root = root / "snapshots"
-        snapshots = sorted(one for one in snapshot_root.iterdir() if one.is_dir()) if snapshot_root.is_dir() else []
-        taken = [(one, _blocks(one)) for one in snapshots]
+        snapshots = (
+            sorted(entry for entry in snapshot_root.iterdir() if entry.is_dir()) if snapshot_root.is_dir() else []
+        )
+        taken = [(snapshot, _blocks(snapshot)) for snapshot in snapshots]
     except OSError as exc:
         yield Finding(
             check="prometheus.blocks",
@@ -39,8 +41,8 @@ def look(target: PrometheusTarget, now: datetime, promised: tuple[Statement, ...
         return
     limit = target.promise if target.strict else oldest_possible(target.promise)
     yield _block_finding(promised, "prometheus.blocks", root, blocks, limit, now)
-    for path, found in taken:
-        yield _block_finding(promised, "prometheus.snapshot", path, found, limit, now)
+    for path, snapshot_blocks in taken:
+        yield _block_finding(promised, "prometheus.snapshot", path, snapshot_blocks, limit, now)
 
 
 @dataclass(frozen=True, slots=True)

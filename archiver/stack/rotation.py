@@ -75,7 +75,7 @@ class Rule:
         return any(
             len(parts) == len(names)
             and all(fnmatch.fnmatchcase(name, part) for name, part in zip(names, parts, strict=True))
-            for parts in (Path(one).parts for one in self.patterns)
+            for parts in (Path(pattern).parts for pattern in self.patterns)
         )
 
 
@@ -106,9 +106,9 @@ def _read_place(path: Path, so_far: _Reading) -> None:
     if so_far.files > INCLUDES_MAX or so_far.depth > INCLUDE_DEPTH_MAX:
         raise OSError(errno.E2BIG, "too many included files")
     if path.is_dir():
-        for one in sorted(path.iterdir()):
-            if one.is_file() and not one.name.startswith(".") and not one.name.endswith(IGNORED_SUFFIXES):
-                _read_place(one, so_far)
+        for entry in sorted(path.iterdir()):
+            if entry.is_file() and not entry.name.startswith(".") and not entry.name.endswith(IGNORED_SUFFIXES):
+                _read_place(entry, so_far)
         return
     with path.open("rb") as file:
         text = file.read(FILE_BYTES_MAX).decode(errors="replace")
@@ -238,7 +238,7 @@ def cron_period(expression: str) -> timedelta | None:
         fields = fields[1:]
     if len(fields) != 5:  # noqa: PLR2004
         return None
-    minute, hour, day, month, weekday = ("*" if one == "?" else one for one in fields)
+    minute, hour, day, month, weekday = ("*" if field == "?" else field for field in fields)
     if month != "*":
         return None
     if day != "*":
@@ -273,4 +273,4 @@ def current_name(name: str) -> str | None:
 
 def rules_for(path: Path, rules: tuple[Rule, ...]) -> Iterator[Rule]:
     """The blocks that name a current log."""
-    return (one for one in rules if one.matches(path))
+    return (rule for rule in rules if rule.matches(path))

@@ -66,11 +66,13 @@ def _jobs(facts: SupabaseFacts) -> Iterator[Finding]:
             fix=(Fix.GRANT_CRON(),),
         )
         return
-    touching = [(job, [one.relation for one in facts.tables if _mentions(job.command, one)]) for job in facts.jobs]
-    found = [(job, relations) for job, relations in touching if relations and job.active]
-    for job, relations in found:
+    touching = [
+        (job, [table.relation for table in facts.tables if _mentions(job.command, table)]) for job in facts.jobs
+    ]
+    active = [(job, relations) for job, relations in touching if relations and job.active]
+    for job, relations in active:
         yield _job(facts, job, relations)
-    if not found:
+    if not active:
         yield Finding(
             check="supabase.jobs",
             subject=facts.location,
@@ -101,14 +103,14 @@ def _own_jobs(facts: SupabaseFacts) -> Iterator[Finding]:
     if facts.own_problem is not None:
         yield _own(facts, "", (), (facts.own_problem,), Verdict.CANNOT_TELL, (Fix.SCHEDULE_JOBS(),))
         return
-    found = {} if facts.own is None else {job.name: job for job in facts.own.jobs}
-    for name in (*facts.own_expected, *(name for name in found if name not in facts.own_expected)):
-        job = found.get(name)
+    existing = {} if facts.own is None else {job.name: job for job in facts.own.jobs}
+    for name in (*facts.own_expected, *(name for name in existing if name not in facts.own_expected)):
+        job = existing.get(name)
         if job is None or facts.own is None:
             yield _own(facts, name, (), (Seen.JOB_MISSING(),), Verdict.BREACH, (Fix.SCHEDULE_JOBS(),))
         else:
             yield _fares(facts, job, facts.own.clock)
-    if facts.own is not None and TRIM in (*facts.own_expected, *found) and facts.own.oldest_run is not None:
+    if facts.own is not None and TRIM in (*facts.own_expected, *existing) and facts.own.oldest_run is not None:
         kept = facts.own.clock - facts.own.oldest_run
         is_old = kept > LOG_KEPT + 2 * NIGHT
         yield Finding(
@@ -192,7 +194,7 @@ def _backups(facts: SupabaseFacts, now: datetime) -> Finding:
             verdict=Verdict.CANNOT_TELL,
             fix=(Fix.SET_PLAN(plans=tuple(BACKUPS_BY_PLAN)),),
         )
-    longest = max(one for one in (daily, facts.recovery_period) if one is not None)
+    longest = max(period for period in (daily, facts.recovery_period) if period is not None)
     configured = [Setting.PLAN(plan=facts.plan.lower())]
     configured.append(Setting.DAILY_BACKUPS(period_s=daily) if daily else Setting.NO_BACKUPS())
     if facts.recovery_period is not None:

@@ -75,17 +75,17 @@ def _basic(access: Access) -> httpx.BasicAuth | None:
 def secrets_of(access: Access) -> tuple[str, ...]:
     """Every text that must never be shown."""
     parts = urlsplit(access.url)
-    found = [parts.password or "", unquote(parts.password or "")]
-    found += [secret.get_secret_value() for secret in (access.password, access.bearer_token) if secret is not None]
-    found += [value.get_secret_value() for value in access.headers.values()]
-    return tuple(sorted({secret for secret in found if secret}, key=len, reverse=True))
+    secrets = [parts.password or "", unquote(parts.password or "")]
+    secrets += [secret.get_secret_value() for secret in (access.password, access.bearer_token) if secret is not None]
+    secrets += [value.get_secret_value() for value in access.headers.values()]
+    return tuple(sorted({secret for secret in secrets if secret}, key=len, reverse=True))
 
 
 def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
     """One short line of what somebody else wrote, without our secrets and without control characters."""
     for secret in secrets:
         text = text.replace(secret, "***")
-    line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     return line if len(line) <= REASON_CHARACTERS_MAX else f"{line[:REASON_CHARACTERS_MAX]}…"
 
 
@@ -175,29 +175,29 @@ class Server:
 
 def unlabelled_samples(text: str) -> dict[str, float]:
     """The samples without labels of Prometheus's text format; lines of any other kind are passed over."""
-    found: dict[str, float] = {}
+    samples: dict[str, float] = {}
     for line in text.splitlines():
         if line.startswith("#") or "{" in line:
             continue
         name, _, value = line.partition(" ")
         try:
-            found[name] = float(value.split(" ")[0])
+            samples[name] = float(value.split(" ")[0])
         except ValueError:
             continue
-    return found
+    return samples
 
 
 def parse_yaml(text: str, what: str) -> Mapping[str, Any] | Unknown:
     """A YAML document that is a mapping."""
     try:
         # The C loader reads the same, ten times as fast; an installation without libyaml has only the other one.
-        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         if mark is None:
             return Unknown(Look.NO_YAML(place=what))
         return Unknown(Look.NO_YAML_LINE(place=what, line=mark.line + 1))
-    return found if isinstance(found, dict) else Unknown(Look.NO_MAPPING(place=what))
+    return document if isinstance(document, dict) else Unknown(Look.NO_MAPPING(place=what))
 
 
 def at(document: Any, *path: str) -> Any:

@@ -93,18 +93,18 @@ def series_of(facts: RunFacts, before: Series) -> Series:
     Args:
         before: What the last run told; whatever this one could not find out stays as it was said.
     """
-    found: Series = {key: value for key, value in before.items() if key[0] not in OF_ONE_RUN}
-    found.update(_run(facts))
+    series: Series = {key: value for key, value in before.items() if key[0] not in OF_ONE_RUN}
+    series.update(_run(facts))
     if facts.holdings is not None:
-        found = {key: value for key, value in found.items() if key[0] not in _OF_THE_LEDGER}
-        found.update(_ledger(facts.holdings))
-    found.update(_observations(facts, found))
+        series = {key: value for key, value in series.items() if key[0] not in _OF_THE_LEDGER}
+        series.update(_ledger(facts.holdings))
+    series.update(_observations(facts, series))
     if facts.verified is not None:
-        found.update({_key("archiver_verify_objects", result=name): n for name, n in facts.verified.items()})
+        series.update({_key("archiver_verify_objects", result=name): n for name, n in facts.verified.items()})
     if facts.findings is not None:
-        found = {key: value for key, value in found.items() if key[0] != "archiver_stack_findings"}
-        found.update(_findings(facts.findings))
-    return found
+        series = {key: value for key, value in series.items() if key[0] != "archiver_stack_findings"}
+        series.update(_findings(facts.findings))
+    return series
 
 
 _OF_THE_LEDGER: Final = frozenset({"archiver_archive_rows", "archiver_archive_bytes"})
@@ -116,80 +116,82 @@ def _key(name: str, **labels: str) -> tuple[str, Labels]:
 
 def _run(facts: RunFacts) -> Series:
     ended_at = facts.ended_at.timestamp()
-    found: Series = {
+    series: Series = {
         _key("archiver_build_info", version=facts.version): 1,
         _key("archiver_last_run_timestamp_seconds"): ended_at,
         _key("archiver_last_run_exit_status"): facts.ended.exit_status,
     }
     for step in facts.ended.steps:
         if step.outcome is not StepOutcome.SKIPPED:
-            found[_key("archiver_last_run_duration_seconds", step=step.step)] = step.duration_ms / 1000
+            series[_key("archiver_last_run_duration_seconds", step=step.step)] = step.duration_ms / 1000
         if step.outcome is StepOutcome.DONE:
-            found[_key("archiver_last_success_timestamp_seconds", step=step.step)] = ended_at
+            series[_key("archiver_last_success_timestamp_seconds", step=step.step)] = ended_at
     if facts.ended.exit_status == 0:
-        found[_key("archiver_last_success_timestamp_seconds", step=facts.ended.command)] = ended_at
-    for dataset, one in facts.counts.items():
-        for operation, rows in (("exported", one.exported), ("purged", one.purged), ("expired", one.expired)):
-            found[_key("archiver_last_run_rows", dataset=dataset, operation=operation)] = rows
-        for operation, size_bytes in (("exported", one.bytes_exported), ("expired", one.bytes_expired)):
-            found[_key("archiver_last_run_bytes", dataset=dataset, operation=operation)] = size_bytes
+        series[_key("archiver_last_success_timestamp_seconds", step=facts.ended.command)] = ended_at
+    for dataset, counts in facts.counts.items():
+        for operation, rows in (("exported", counts.exported), ("purged", counts.purged), ("expired", counts.expired)):
+            series[_key("archiver_last_run_rows", dataset=dataset, operation=operation)] = rows
+        for operation, size_bytes in (("exported", counts.bytes_exported), ("expired", counts.bytes_expired)):
+            series[_key("archiver_last_run_bytes", dataset=dataset, operation=operation)] = size_bytes
     for dataset, (held, refused) in _left_alone(facts.ended.observed).items():
-        found[_key("archiver_last_run_rows", dataset=dataset, operation="held")] = held
-        found[_key("archiver_last_run_rows", dataset=dataset, operation="refused")] = refused
-    return found
+        series[_key("archiver_last_run_rows", dataset=dataset, operation="held")] = held
+        series[_key("archiver_last_run_rows", dataset=dataset, operation="refused")] = refused
+    return series
 
 
 def _left_alone(observed: Iterable[Observed]) -> dict[str, tuple[int, int]]:
     """Overdue rows of a source that a hold covers, and the other ones."""
-    found = {}
-    for one in observed:
-        if one.place == "source" and one.rows is not None:
-            held = sum(kept.rows for kept in one.reasons if is_hold(kept.reason))
-            found[one.dataset] = (held, one.rows_overdue - held)
-    return found
+    held_by_dataset = {}
+    for observation in observed:
+        if observation.place == "source" and observation.rows is not None:
+            held = sum(kept.rows for kept in observation.reasons if is_hold(kept.reason))
+            held_by_dataset[observation.dataset] = (held, observation.rows_overdue - held)
+    return held_by_dataset
 
 
 def _ledger(holdings: Holdings) -> Series:
-    found: Series = {_key("archiver_ledger_head_sequence"): holdings.seq}
+    series: Series = {_key("archiver_ledger_head_sequence"): holdings.seq}
     quarantined = 0
     for name, dataset in holdings.datasets.items():
-        held = [one.segment for one in dataset.segments()]
-        found[_key("archiver_archive_rows", dataset=name)] = sum(segment.rows for segment in held)
-        found[_key("archiver_archive_bytes", dataset=name)] = sum(segment.size_bytes for segment in held)
+        held = [held_segment.segment for held_segment in dataset.segments()]
+        series[_key("archiver_archive_rows", dataset=name)] = sum(segment.rows for segment in held)
+        series[_key("archiver_archive_bytes", dataset=name)] = sum(segment.size_bytes for segment in held)
         quarantined += len(dataset.chunks.quarantined)
-    found[_key("archiver_quarantined_objects")] = quarantined
+    series[_key("archiver_quarantined_objects")] = quarantined
     for step, at in holdings.last_successes.items():
-        found[_key("archiver_last_success_timestamp_seconds", step=step)] = at.timestamp()
-    return found
+        series[_key("archiver_last_success_timestamp_seconds", step=step)] = at.timestamp()
+    return series
 
 
-def _observations(facts: RunFacts, found: Series) -> Series:
+def _observations(facts: RunFacts, series: Series) -> Series:
     made: Series = {}
     for (dataset, place), period in facts.retention.items():
         made[_key("archiver_retention_seconds", dataset=dataset, place=place)] = period.total_seconds()
-    for one in facts.ended.observed:
-        if one.rows is None:
+    for observation in facts.ended.observed:
+        if observation.rows is None:
             continue  # nobody could look: what was said last stays, and the age of the last run tells that
-        made[_key("archiver_overdue_rows", dataset=one.dataset, place=one.place)] = one.rows_overdue
-        oldest = _key("archiver_oldest_row_timestamp_seconds", dataset=one.dataset, place=one.place)
-        if one.oldest is None:
-            found.pop(oldest, None)
+        made[_key("archiver_overdue_rows", dataset=observation.dataset, place=observation.place)] = (
+            observation.rows_overdue
+        )
+        oldest = _key("archiver_oldest_row_timestamp_seconds", dataset=observation.dataset, place=observation.place)
+        if observation.oldest is None:
+            series.pop(oldest, None)
         else:
-            made[oldest] = _instant(one.oldest).timestamp()
+            made[oldest] = _instant(observation.oldest).timestamp()
     return made
 
 
 def _findings(findings: Iterable[Finding]) -> Series:
-    found: Series = {
+    series: Series = {
         _key("archiver_stack_findings", subject=subject, verdict=verdict.value): 0
         for subject in SUBJECTS
         for verdict in Verdict
     }
-    for one in findings:
-        subject = one.check.partition(".")[0]
-        key = _key("archiver_stack_findings", subject=subject, verdict=one.verdict.value)
-        found[key] = found.get(key, 0) + 1
-    return found
+    for finding in findings:
+        subject = finding.check.partition(".")[0]
+        key = _key("archiver_stack_findings", subject=subject, verdict=finding.verdict.value)
+        series[key] = series.get(key, 0) + 1
+    return series
 
 
 def _instant(text: str) -> datetime:

@@ -51,14 +51,14 @@ class Language:
 
     def statements(self, statements: Iterable[Statement]) -> str:
         """Several of them in one line."""
-        return "; ".join(self.statement(one) for one in statements)
+        return "; ".join(self.statement(statement) for statement in statements)
 
     def fact(self, name: str, value: object) -> str:
         """One fact of a statement."""
         if isinstance(value, Statement):
             return self.statement(value)
         if isinstance(value, tuple | list):
-            return ", ".join(self.fact("", one) for one in value)
+            return ", ".join(self.fact("", item) for item in value)
         if isinstance(value, int):
             return self._number(name, value)
         text = str(value)
@@ -132,10 +132,10 @@ class Language:
 def parse_instant(text: str) -> datetime | None:
     """The instant of an RFC 3339 text; None where it is none."""
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found.astimezone(UTC) if found.tzinfo is not None else None
+    return instant.astimezone(UTC) if instant.tzinfo is not None else None
 
 
 __all__ = ["FactValue", "Language", "LanguageCode", "parse_instant", "placeholders"]

@@ -1,4 +1,4 @@
-"""The clock guard through the command line, each branch: exit status 6 until the word of exactly this plan is said.
+"""The clock guard through the command line, each branch: exit status 6 until confirmed with the plan's token.
 
 The program runs with a clock that is wrong; the database, the store and the anchor have clocks that are right.
 """
@@ -33,7 +33,7 @@ def left(database: Database) -> int:
 
 
 def refused(done: Done, *reasons: str) -> str:
-    """Exit status 6 with these reasons and nothing else; the word that the hint names."""
+    """Exit status 6 with these reasons and nothing else; the token that the hint names."""
     assert done.status == 6, done
     said = " ".join(done.err.split())
     assert "nothing was deleted" in said

@@ -44,17 +44,17 @@ def test_the_way_from_nothing_to_a_purge(database: Database, tmp_path: Path) -> 
         "ARCHIVER_SECRETS_DIR": str(secrets),
     }
     ran, printed = [], ""
-    for line in [*steps(4), *steps(5), *steps(6), *re.findall(r"`(archiver purge --execute --confirm WORD)`", PAGE)]:
+    for line in [*steps(4), *steps(5), *steps(6), *re.findall(r"`(archiver purge --execute --confirm TOKEN)`", PAGE)]:
         known = line.replace("/etc/archiver/secrets", str(secrets))
         if variable := re.fullmatch(r"export (\w+)=(\S+)", known):
             environment[variable[1]] = variable[2]
         elif known.startswith("archiver "):
-            if known.endswith(" WORD"):
-                word = re.search(r"--confirm (\S+)", printed)
-                assert word, printed
-                known = known.replace("WORD", word[1].rstrip("`.,;"))
+            if known.endswith(" TOKEN"):
+                token = re.search(r"--confirm (\S+)", printed)
+                assert token, printed
+                known = known.replace("TOKEN", token[1].rstrip("`.,;"))
             status, printed = call(tuple(known.split()[1:]), environment, work)
-            # The page says so: two thirds of a table at once need a person's word.
+            # The page says so: two thirds of a table at once need the plan's token.
             assert status == (6 if known == "archiver purge --execute" else 0), f"{known}\n{printed}"
             ran.append(line)
     assert [line.split()[1] for line in ran] == [

@@ -344,7 +344,7 @@ def test_a_thousand_payments_and_a_purge_make_no_jump(bot: Bot, tmp_path: Path) 
     run("export", "log_workflow_events", environment=environment, home=tmp_path)
     run("verify", environment=environment, home=tmp_path)
     said = run("purge", "--execute", "--json", environment=environment, home=tmp_path, may_be=(0, 3, 6))
-    if len_of(bot.database) == rows:  # a guard asks for a word where much of a table goes at once
+    if len_of(bot.database) == rows:  # a guard asks for the plan's token where much of a table goes at once
         word = re.search(r"--confirm (\S+)", said)
         assert word, said
         run("purge", "--execute", "--confirm", word[1], environment=environment, home=tmp_path, may_be=(0, 3))

@@ -84,7 +84,7 @@ def compact_receipt(output: Output, receipt: CompactReceipt, status: int) -> Non
 
 def _fields(receipt: CompactReceipt) -> dict[str, Any]:
     left = {name: counted(reasons, "slots") for name, reasons in receipt.left.items()}
-    return {**{one.name: getattr(receipt, one.name) for one in fields(receipt)}, "left": left}
+    return {**{field.name: getattr(receipt, field.name) for field in fields(receipt)}, "left": left}
 
 
 @show.register

@@ -50,7 +50,7 @@ def receipt_summary(
     output: Output, command: str, receipt: PurgeReceipt | ExpireReceipt | SweepReceipt, status: int
 ) -> None:
     """The last line of what was done as JSON."""
-    fields: dict[str, Any] = {one.name: getattr(receipt, one.name) for one in dataclass_fields(receipt)}
+    fields: dict[str, Any] = {field.name: getattr(receipt, field.name) for field in dataclass_fields(receipt)}
     if not isinstance(receipt, SweepReceipt):
         fields["kept"] = {name: counted(reasons, "rows") for name, reasons in receipt.kept.items()}
     fields["problems"] = [problem.message for problem in receipt.problems]
@@ -71,9 +71,9 @@ def residuals(output: Output, kept_until: Mapping[str, datetime]) -> None:
         output.answer(f"{key}: a lock keeps a version {end}: a residual copy")
 
 
-def lost_keys(output: Output, found: Sequence[HoldPlaced]) -> None:
+def lost_keys(output: Output, holds: Sequence[HoldPlaced]) -> None:
     """Name the holds on persons whose digest another key made than today's."""
-    for hold in found:
+    for hold in holds:
         output.warn(
             f"hold {hold.hold} ({hold.reference}) is on a person whom today's privacy key cannot find: nothing that it"
             " could cover is deleted; set privacy_key_file to the key that it was placed with"

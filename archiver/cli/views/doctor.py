@@ -14,25 +14,27 @@ WORST_LAST = (Severity.OK, Severity.WARNING, Severity.PROBLEM)
 LABEL_WIDTH = 9
 
 
-def diagnoses(output: Output, found: Sequence[Diagnosis], exit_status: int) -> None:
+def diagnoses(output: Output, examined: Sequence[Diagnosis], exit_status: int) -> None:
     """All of them, the worst ones last on a terminal, where a person looks; in their own order as JSON.
 
     Without a terminal what is ok is not told, as everywhere.
     """
-    counts = Counter(one.severity for one in found)
+    counts = Counter(diagnosis.severity for diagnosis in examined)
     if output.as_json:
-        for one in found:
-            output.json_line("diagnosis", asdict(one))
+        for diagnosis in examined:
+            output.json_line("diagnosis", asdict(diagnosis))
         by_severity = {str(severity): counts[severity] for severity in WORST_LAST}
-        output.json_line("summary", {"command": "doctor", "looked_at": len(found), **by_severity, "exit": exit_status})
+        output.json_line(
+            "summary", {"command": "doctor", "looked_at": len(examined), **by_severity, "exit": exit_status}
+        )
         return
     for severity in WORST_LAST:
-        for one in found:
-            if one.severity is severity:
-                _tell(output, _block(one), is_ok=severity is Severity.OK)
+        for diagnosis in examined:
+            if diagnosis.severity is severity:
+                _tell(output, _block(diagnosis), is_ok=severity is Severity.OK)
     parts = [f"{counts[severity]} {severity}" for severity in reversed(WORST_LAST) if counts[severity]]
-    summary = Text(f"{count_text(len(found), 'thing')} looked at: {', '.join(parts)}")
-    _tell(output, summary, is_ok=counts[Severity.OK] == len(found))
+    summary = Text(f"{count_text(len(examined), 'thing')} looked at: {', '.join(parts)}")
+    _tell(output, summary, is_ok=counts[Severity.OK] == len(examined))
 
 
 def _tell(output: Output, text: Text, *, is_ok: bool) -> None:
@@ -42,15 +44,15 @@ def _tell(output: Output, text: Text, *, is_ok: bool) -> None:
         output.answer(text)
 
 
-def _block(one: Diagnosis) -> Text:
+def _block(diagnosis: Diagnosis) -> Text:
     shown = Text()
-    shown.append(f"{one.severity:<{LABEL_WIDTH}}", STYLES[one.severity])
-    shown.append(one.check, "bold")
-    shown.append(f"  {one.subject}")
+    shown.append(f"{diagnosis.severity:<{LABEL_WIDTH}}", STYLES[diagnosis.severity])
+    shown.append(diagnosis.check, "bold")
+    shown.append(f"  {diagnosis.subject}")
     indent = f"\n{' ' * LABEL_WIDTH}"
-    if one.severity is Severity.OK:
-        shown.append(f": {one.fact}")
+    if diagnosis.severity is Severity.OK:
+        shown.append(f": {diagnosis.fact}")
     else:
-        shown.append(f"{indent}{one.fact}")
-        shown.append(f"{indent}fix: {one.fix}", "bold")
+        shown.append(f"{indent}{diagnosis.fact}")
+        shown.append(f"{indent}fix: {diagnosis.fix}", "bold")
     return shown

@@ -15,14 +15,14 @@ def expiry_plans(output: Output, plans: Sequence[ExpiryPlan], refused: Sequence[
     """What an expiry would do."""
     if output.as_json:
         for plan in plans:
-            for one in plan.slots:
+            for slot in plan.slots:
                 facts = {
                     "dataset": plan.dataset,
-                    "slot": str(one.slot),
-                    "due_at": one.due_at,
-                    "objects": len(one.segments),
-                    "rows": one.rows,
-                    "keep": one.keep,
+                    "slot": str(slot.slot),
+                    "due_at": slot.due_at,
+                    "objects": len(slot.segments),
+                    "rows": slot.rows,
+                    "keep": slot.keep,
                 }
                 output.json_line("due", facts)
         plan_summary(output, "expire", sum(plan.rows_going for plan in plans), refused, word)
@@ -32,10 +32,10 @@ def expiry_plans(output: Output, plans: Sequence[ExpiryPlan], refused: Sequence[
             output.answer(f"{plan.dataset}: the archive holds nothing for longer than it may")
             continue
         shown = table("dataset", "window", "due", "objects", "rows", "what", right=("objects", "rows"))
-        for one in plan.slots:
-            what = "goes" if one.keep is None else f"stays: {english(one.keep)}"
+        for slot in plan.slots:
+            what = "goes" if slot.keep is None else f"stays: {english(slot.keep)}"
             shown.add_row(
-                plan.dataset, str(one.slot), f"{one.due_at:%Y-%m-%d}", str(len(one.segments)), f"{one.rows:,}", what
+                plan.dataset, str(slot.slot), f"{slot.due_at:%Y-%m-%d}", str(len(slot.segments)), f"{slot.rows:,}", what
             )
         output.answer(shown)
     refusals(output, refused)

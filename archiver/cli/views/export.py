@@ -18,7 +18,7 @@ WHY_DUE = {
     Need.FIRST: "never exported",
     Need.CHANGED: "changed since it was exported",
     Need.POLICY: "column policies ask for more than is held of it",
-    Need.AGAIN: "held once and let go of, and still in the source",
+    Need.AGAIN: "expired from the archive, still in the source",
 }
 
 
@@ -124,28 +124,28 @@ def export_receipt(output: Output, receipt: ExportReceipt, elapsed_s: float) -> 
     """What an export did."""
     if output.as_json:
         return
-    for one in receipt.datasets.values():
-        if one.problem is not None:
+    for export in receipt.datasets.values():
+        if export.problem is not None:
             continue
-        if one.segments == 0:
-            output.say(f"{one.dataset}: nothing new to export")
+        if export.segments == 0:
+            output.say(f"{export.dataset}: nothing new to export")
         else:
             output.say(
-                f"{one.dataset}: {rows_text(one.rows)} in {count_text(one.slots, 'window')} archived as"
-                f" {count_text(one.segments, 'part')}, {size_text(one.size_bytes)}"
+                f"{export.dataset}: {rows_text(export.rows)} in {count_text(export.slots, 'window')} archived as"
+                f" {count_text(export.segments, 'part')}, {size_text(export.size_bytes)}"
             )
         for count, what in (
-            (one.rows_undated, "without a usable time: archived, never purged"),
-            (one.rows_future, "with a time that has not come yet: archived, never purged before it has"),
-            (one.rows_duplicate_key, "with the key of another row: archived, never purged"),
-            (one.rows_changed, "changed in the source after they had been archived; both versions are held"),
-            (one.rows_missing, "that the archive holds left the source"),
+            (export.rows_undated, "without a usable time: archived, never purged"),
+            (export.rows_future, "with a time that has not come yet: archived, never purged before it has"),
+            (export.rows_duplicate_key, "with the key of another row: archived, never purged"),
+            (export.rows_changed, "changed in the source after they had been archived; both versions are held"),
+            (export.rows_missing, "that the archive holds left the source"),
         ):
             if count:
                 output.say(f"  {rows_text(count)} {what}")
-        if one.slots_unsettled and one.segments:
+        if export.slots_unsettled and export.segments:
             output.say(
-                f"  {count_text(one.slots_unsettled, 'window')} may still get rows from open transactions;"
+                f"  {count_text(export.slots_unsettled, 'window')} may still get rows from open transactions;"
                 " they are compared again at every run"
             )
     if receipt.rows and elapsed_s > 0:

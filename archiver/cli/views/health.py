@@ -8,12 +8,14 @@ from archiver.cli.views.console import Output, show
 def _looked(outcome: Looked, output: Output) -> None:
     for problem in outcome.unsent:
         output.warn(problem)
-    for one in outcome.findings:
+    for finding in outcome.findings:
         if output.as_json:
-            output.json_line("finding", {"check": one.check, "ok": one.is_ok, "fact": one.fact, "fix": one.fix})
-        elif one.is_ok:
-            output.say(f"ok: {one.fact}")
+            output.json_line(
+                "finding", {"check": finding.check, "ok": finding.is_ok, "fact": finding.fact, "fix": finding.fix}
+            )
+        elif finding.is_ok:
+            output.say(f"ok: {finding.fact}")
         else:
-            output.warn(f"{one.fact}; {one.fix}")
+            output.warn(f"{finding.fact}; {finding.fix}")
     if output.as_json:
         output.json_line("summary", {"command": "health", "exit": outcome.exit_status})

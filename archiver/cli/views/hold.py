@@ -9,27 +9,27 @@ from archiver.cli.views.console import Output, show, table
 from archiver.model import HoldPlaced
 
 
-def holds(output: Output, found: Sequence[HoldPlaced], now: datetime) -> None:
+def holds(output: Output, in_force: Sequence[HoldPlaced], now: datetime) -> None:
     """Those in force."""
     if output.as_json:
-        for one in found:
-            output.json_line("hold", {**asdict(one), "review_overdue": one.review_on <= now})
-        output.json_line("summary", {"command": "hold list", "holds": len(found)})
+        for hold in in_force:
+            output.json_line("hold", {**asdict(hold), "review_overdue": hold.review_on <= now})
+        output.json_line("summary", {"command": "hold list", "holds": len(in_force)})
         return
-    if not found:
+    if not in_force:
         output.answer("no hold is in force")
         return
     shown = table("hold", "dataset", "from", "until", "person", "reference", "review", "reason")
-    for one in found:
+    for hold in in_force:
         shown.add_row(
-            one.hold,
-            one.dataset or "all",
-            f"{one.since:%Y-%m-%d}" if one.since else "-",
-            f"{one.until:%Y-%m-%d}" if one.until else "-",
-            f"{one.subject[:12]}…" if one.subject else "-",
-            one.reference,
-            f"{one.review_on:%Y-%m-%d}{' OVERDUE' if one.review_on <= now else ''}",
-            one.reason,
+            hold.hold,
+            hold.dataset or "all",
+            f"{hold.since:%Y-%m-%d}" if hold.since else "-",
+            f"{hold.until:%Y-%m-%d}" if hold.until else "-",
+            f"{hold.subject[:12]}…" if hold.subject else "-",
+            hold.reference,
+            f"{hold.review_on:%Y-%m-%d}{' OVERDUE' if hold.review_on <= now else ''}",
+            hold.reason,
         )
     output.answer(shown)
 

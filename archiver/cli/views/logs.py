@@ -86,12 +86,12 @@ class LokiView:
 
 def loki_plan(output: Output, plan: ChunkPlan) -> None:
     """What an export of logs would do."""
-    waiting = Counter(one.reason() for one in plan.waiting)
+    waiting = Counter(chunk.reason() for chunk in plan.waiting)
     if output.as_json:
         for ref in plan.due:
             output.json_line("due", {"chunk": ref.chunk, "size_bytes": ref.size_bytes})
-        for one in plan.waiting:
-            output.json_line("left", {"chunk": one.ref.chunk, "reason": one.reason(), "detail": one.detail})
+        for chunk in plan.waiting:
+            output.json_line("left", {"chunk": chunk.ref.chunk, "reason": chunk.reason(), "detail": chunk.detail})
         output.json_line(
             "summary",
             {
@@ -144,8 +144,8 @@ def _told(receipt: LokiReceipt) -> list[str]:
         lines.append(f"  {rows_text(receipt.rows_duplicate)} left out: another chunk, or the archive, has the same")
     if receipt.rows_deleted:
         lines.append(f"  {rows_text(receipt.rows_deleted)} left out: somebody asked Loki to delete them")
-    lines += [f"  {count_text(one.lines, 'line')} with {one.pattern}: {one.action}" for one in receipt.scrubbed]
-    lines += [f"  {count_text(one.chunks, 'chunk')} waiting: {english(one.reason)}" for one in receipt.waiting]
+    lines += [f"  {count_text(scrub.lines, 'line')} with {scrub.pattern}: {scrub.action}" for scrub in receipt.scrubbed]
+    lines += [f"  {count_text(share.chunks, 'chunk')} waiting: {english(share.reason)}" for share in receipt.waiting]
     return lines
 
 

@@ -181,6 +181,6 @@ def _summary(ended: RunEnded, work: NightWork) -> str:
     if skipped:
         said.append(f"skipped: {', '.join(skipped)}")
     if overdue:
-        reasons = ordered({one.reason for seen in ended.observed for one in seen.reasons})
+        reasons = ordered({share.reason for seen in ended.observed for share in seen.reasons})
         said.append(f"{rows_text(overdue)} overdue ({english_list(reasons)})")
     return "; ".join(said)

@@ -15,15 +15,15 @@ def purge_plans(output: Output, plans: Sequence[PurgePlan], refused: Sequence[St
     """What a purge would do."""
     if output.as_json:
         for plan in plans:
-            for one in plan.slots:
+            for slot in plan.slots:
                 output.json_line(
                     "due",
                     {
                         "dataset": plan.dataset,
-                        "slot": str(one.slot),
-                        "rows": one.rows_due,
-                        "keep": one.keep,
-                        "stays": one.stays,
+                        "slot": str(slot.slot),
+                        "rows": slot.rows_due,
+                        "keep": slot.keep,
+                        "stays": slot.stays,
                     },
                 )
             for remark in plan.remarks:
@@ -43,10 +43,10 @@ def _purge_plan(output: Output, plan: PurgePlan) -> None:
         output.answer(f"{plan.dataset}: no row is older than {when}")
     else:
         shown = table("dataset", "window", "rows due", "what", right=("rows due",))
-        for one in plan.slots:
-            what = "goes, each row that is proven" if one.keep is None else f"stays: {english(one.keep)}"
-            what += "".join(f"; stays, {rows_text(row.rows)}: {english(row.reason)}" for row in one.stays)
-            shown.add_row(plan.dataset, str(one.slot), f"{one.rows_due:,}", what)
+        for slot in plan.slots:
+            what = "goes, each row that is proven" if slot.keep is None else f"stays: {english(slot.keep)}"
+            what += "".join(f"; stays, {rows_text(row.rows)}: {english(row.reason)}" for row in slot.stays)
+            shown.add_row(plan.dataset, str(slot.slot), f"{slot.rows_due:,}", what)
         output.answer(shown)
         output.answer(
             f"{plan.dataset}: {rows_text(plan.rows_going)} of {rows_text(plan.rows_in_source)} may go: older than"

@@ -47,8 +47,8 @@ def loki_purge_plan(
     """
     if output.as_json:
         for kind, some in (("due", plan.due), ("soon", plan.soon)):
-            for one in some:
-                output.json_line(kind, _fields(one))
+            for chunk in some:
+                output.json_line(kind, _fields(chunk))
         for known in plan.lost:
             output.json_line("lost", asdict(known))
         for finding in findings:
@@ -63,7 +63,7 @@ def loki_purge_plan(
         else:
             output.say(f"{plan.dataset}: {finding.subject}: {english_list(finding.observed)}")
     if plan.going:
-        size = size_text(sum(one.ref.size_bytes for one in plan.going))
+        size = size_text(sum(chunk.ref.size_bytes for chunk in plan.going))
         chunks = count_text(len(plan.going), "chunk")
         output.answer(f"{plan.dataset}: {chunks} of {plan.chunks}, {size}, may go, each when its lines are proven")
     for reason in refused:
@@ -73,7 +73,7 @@ def loki_purge_plan(
 def loki_purge_receipt(output: Output, plan: LokiPurgePlan, receipt: LokiPurgeReceipt, status: int) -> None:
     """What a purge of logs did."""
     if output.as_json:
-        fields = {one.name: getattr(receipt, one.name) for one in dataclass_fields(receipt)}
+        fields = {field.name: getattr(receipt, field.name) for field in dataclass_fields(receipt)}
         facts = {**_sums(plan), **fields, "kept": counted(receipt.kept, "chunks")}
         output.json_line("summary", {"command": "purge", "execute": True, "exit": status, **facts})
         return
@@ -95,18 +95,18 @@ def _tell(output: Output, plan: LokiPurgePlan, *, execute: bool) -> None:
     if not plan.due:
         archived = count_text(plan.archived_due, "chunk")
         in_order(f"{plan.dataset}: no chunk ends before {when}; {archived} of that age were archived")
-    counted = Counter(one.standing for one in plan.due)
+    counted = Counter(chunk.standing for chunk in plan.due)
     for standing, count in sorted(counted.items()):
         tell = output.answer if standing in BROKEN else in_order
         tell(f"{plan.dataset}: {count_text(count, 'chunk')} that ended before {when}: {english(standing())}")
-    for one in [one for one in plan.due if one.standing in BROKEN][:NAMED_MAX]:
-        output.answer(f"  {one.ref.chunk}, due since {one.due_at:%Y-%m-%d %H:%M} UTC: {_said(one)}")
+    for chunk in [chunk for chunk in plan.due if chunk.standing in BROKEN][:NAMED_MAX]:
+        output.answer(f"  {chunk.ref.chunk}, due since {chunk.due_at:%Y-%m-%d %H:%M} UTC: {_said(chunk)}")
     _tell_danger(output, plan)
 
 
 def _tell_danger(output: Output, plan: LokiPurgePlan) -> None:
-    for one in plan.soon[:NAMED_MAX]:
-        output.answer(f"{plan.dataset}: {one.ref.chunk} is due {one.due_at:%Y-%m-%d %H:%M} UTC and {_said(one)}")
+    for chunk in plan.soon[:NAMED_MAX]:
+        output.answer(f"{plan.dataset}: {chunk.ref.chunk} is due {chunk.due_at:%Y-%m-%d %H:%M} UTC and {_said(chunk)}")
     if len(plan.soon) > NAMED_MAX:
         output.answer(f"{plan.dataset}: {len(plan.soon) - NAMED_MAX} more; --json names them all")
     for known in plan.lost[:NAMED_MAX]:
@@ -115,25 +115,25 @@ def _tell_danger(output: Output, plan: LokiPurgePlan) -> None:
         output.say(f"{plan.dataset}: {count_text(plan.lost_before, 'chunk')} were lost before; `archiver status`")
 
 
-def _said(one: DueChunk) -> str:
-    more = one.detail or (english(one.reason) if one.reason is not None else "")
-    return f"{english(one.standing())} ({more})" if more else english(one.standing())
+def _said(chunk: DueChunk) -> str:
+    detail = chunk.detail or (english(chunk.reason) if chunk.reason is not None else "")
+    return f"{english(chunk.standing())} ({detail})" if detail else english(chunk.standing())
 
 
-def _fields(one: DueChunk) -> dict[str, Any]:
+def _fields(chunk: DueChunk) -> dict[str, Any]:
     return {
-        "chunk": one.ref.chunk,
-        "name": one.ref.name,
-        "size_bytes": one.ref.size_bytes,
-        "due_at": one.due_at,
-        "standing": one.standing.name.lower(),
-        "reason": one.reason,
-        "detail": one.detail,
+        "chunk": chunk.ref.chunk,
+        "name": chunk.ref.name,
+        "size_bytes": chunk.ref.size_bytes,
+        "due_at": chunk.due_at,
+        "standing": chunk.standing.name.lower(),
+        "reason": chunk.reason,
+        "detail": chunk.detail,
     }
 
 
 def _sums(plan: LokiPurgePlan) -> dict[str, Any]:
-    counted = Counter(one.standing.name.lower() for one in plan.due)
+    counted = Counter(chunk.standing.name.lower() for chunk in plan.due)
     return {
         "dataset": plan.dataset,
         "border": plan.border,

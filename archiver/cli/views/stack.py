@@ -16,26 +16,26 @@ WORST_FIRST = (Verdict.BREACH, Verdict.CANNOT_TELL, Verdict.OK)
 LABEL_WIDTH = 13
 
 
-def findings(output: Output, found: Sequence[Finding], exit_status: int) -> None:
+def findings(output: Output, checked: Sequence[Finding], exit_status: int) -> None:
     """All of them, the worst ones last on a terminal, where a person looks; in their own order as JSON.
 
     Without a terminal, in cron, what is ok is not told.
     """
-    counts = Counter(one.verdict for one in found)
+    counts = Counter(finding.verdict for finding in checked)
     if output.as_json:
-        for one in found:
-            output.json_line("finding", asdict(one))
+        for finding in checked:
+            output.json_line("finding", asdict(finding))
         by_verdict = {str(verdict): counts[verdict] for verdict in Verdict}
         output.json_line(
             "summary",
-            {"command": "stack check", "findings": len(found), **by_verdict, "exit": exit_status},
+            {"command": "stack check", "findings": len(checked), **by_verdict, "exit": exit_status},
         )
         return
     for verdict in reversed(WORST_FIRST):
-        for one in found:
-            if one.verdict is verdict:
-                _tell(output, _block(one), is_ok=verdict is Verdict.OK)
-    _tell(output, Text(_summary(counts)), is_ok=counts[Verdict.OK] == len(found))
+        for finding in checked:
+            if finding.verdict is verdict:
+                _tell(output, _block(finding), is_ok=verdict is Verdict.OK)
+    _tell(output, Text(_summary(counts)), is_ok=counts[Verdict.OK] == len(checked))
 
 
 def _tell(output: Output, text: Text, *, is_ok: bool) -> None:
@@ -45,17 +45,17 @@ def _tell(output: Output, text: Text, *, is_ok: bool) -> None:
         output.answer(text)
 
 
-def _block(one: Finding) -> Text:
+def _block(finding: Finding) -> Text:
     shown = Text()
-    shown.append(f"{WORDS[one.verdict]:<{LABEL_WIDTH}}", STYLES[one.verdict])
-    shown.append(one.check, "bold")
-    shown.append(f"  {one.subject}")
+    shown.append(f"{WORDS[finding.verdict]:<{LABEL_WIDTH}}", STYLES[finding.verdict])
+    shown.append(finding.check, "bold")
+    shown.append(f"  {finding.subject}")
     lines = (
-        ("promised", one.promised),
-        ("configured", one.configured),
-        ("in force", one.in_force),
-        ("observed", one.observed),
-        ("fix", one.fix),
+        ("promised", finding.promised),
+        ("configured", finding.configured),
+        ("in force", finding.in_force),
+        ("observed", finding.observed),
+        ("fix", finding.fix),
     )
     for label, said in lines:
         if said:

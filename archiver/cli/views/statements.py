@@ -36,13 +36,13 @@ def with_texts(value: Any) -> Any:
     if isinstance(value, Statement):
         return {**(said(value) or {}), "facts": with_texts(dict(value.facts))}
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: with_texts(getattr(value, one.name)) for one in fields(value)}
+        return {field.name: with_texts(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         if set(value) == {"code", "facts"}:
             return with_texts(statement_of(value))
-        return {name: with_texts(one) for name, one in value.items()}
+        return {name: with_texts(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [with_texts(one) for one in value]
+        return [with_texts(item) for item in value]
     return value
 
 
@@ -52,6 +52,6 @@ def statement_of(written: Mapping[str, Any]) -> Statement:
     def whole(value: Any) -> Any:
         if isinstance(value, Mapping):
             return statement_of(value)
-        return tuple(whole(one) for one in value) if isinstance(value, list | tuple) else value
+        return tuple(whole(item) for item in value) if isinstance(value, list | tuple) else value
 
-    return Statement(code=written["code"], facts={name: whole(one) for name, one in written["facts"].items()})
+    return Statement(code=written["code"], facts={name: whole(fact) for name, fact in written["facts"].items()})

@@ -18,43 +18,43 @@ def archive_status(output: Output, status: ArchiveStatus) -> None:
             " next run that writes sets the anchor, and deletions wait until a person has confirmed one"
         )
     shown = table("dataset", "windows", "rows", "size", "from", "until", "verified", right=("windows", "rows", "size"))
-    for one in status.datasets:
+    for dataset in status.datasets:
         shown.add_row(
-            one.dataset,
-            str(one.slots),
-            f"{one.rows:,}",
-            size_text(one.size_bytes),
-            f"{one.oldest:%Y-%m-%d}" if one.oldest else "-",
-            f"{one.reaches_until:%Y-%m-%d}" if one.reaches_until else "-",
-            f"{one.last_verified_at:%Y-%m-%d %H:%M}" if one.last_verified_at else "never",
+            dataset.dataset,
+            str(dataset.slots),
+            f"{dataset.rows:,}",
+            size_text(dataset.size_bytes),
+            f"{dataset.oldest:%Y-%m-%d}" if dataset.oldest else "-",
+            f"{dataset.reaches_until:%Y-%m-%d}" if dataset.reaches_until else "-",
+            f"{dataset.last_verified_at:%Y-%m-%d %H:%M}" if dataset.last_verified_at else "never",
         )
     output.answer(shown)
-    for one in status.datasets:
-        for line in _remarks(one):
-            output.answer(f"{one.dataset}: {line}")
+    for dataset in status.datasets:
+        for line in _remarks(dataset):
+            output.answer(f"{dataset.dataset}: {line}")
 
 
-def _remarks(one: DatasetStatus) -> list[str]:
+def _remarks(dataset: DatasetStatus) -> list[str]:
     lines = []
-    if one.overdue is not None:
+    if dataset.overdue is not None:
         lines.append(
-            f"overdue: {rows_text(one.overdue.rows)} in {count_text(one.overdue.slots, 'window')} should"
-            f" have left the source, the oldest of {one.overdue.oldest:%Y-%m-%d}"
+            f"overdue: {rows_text(dataset.overdue.rows)} in {count_text(dataset.overdue.slots, 'window')} should"
+            f" have left the source, the oldest of {dataset.overdue.oldest:%Y-%m-%d}"
         )
-    if one.due_since is not None:
+    if dataset.due_since is not None:
         lines.append(
-            f"overdue: {rows_text(one.rows_due)} should have left the archive, the first on"
-            f" {one.due_since:%Y-%m-%d}; `archiver expire` says what keeps them"
+            f"overdue: {rows_text(dataset.rows_due)} should have left the archive, the first on"
+            f" {dataset.due_since:%Y-%m-%d}; `archiver expire` says what keeps them"
         )
-    if one.rows_undated:
-        lines.append(f"{rows_text(one.rows_undated)} without a usable time: never purged")
-    if one.rows_future:
-        lines.append(f"{rows_text(one.rows_future)} with a time that has not come yet")
-    if one.rows_duplicate_key:
-        lines.append(f"{rows_text(one.rows_duplicate_key)} with the key of another: never purged")
-    if one.chunks is not None:
-        lines += _chunk_remarks(one.chunks)
-    if not one.configured:
+    if dataset.rows_undated:
+        lines.append(f"{rows_text(dataset.rows_undated)} without a usable time: never purged")
+    if dataset.rows_future:
+        lines.append(f"{rows_text(dataset.rows_future)} with a time that has not come yet")
+    if dataset.rows_duplicate_key:
+        lines.append(f"{rows_text(dataset.rows_duplicate_key)} with the key of another: never purged")
+    if dataset.chunks is not None:
+        lines += _chunk_remarks(dataset.chunks)
+    if not dataset.configured:
         lines.append("held, but no longer configured")
     return lines
 
@@ -66,13 +66,13 @@ def _chunk_remarks(chunks: ChunkStatus) -> list[str]:
         lines.append(f"{count_text(chunks.archived, 'chunk')} archived, {size_text(chunks.size_bytes)}")
     if chunks.rows_deleted:
         lines.append(f"{rows_text(chunks.rows_deleted)} left out, because somebody asked Loki to delete them")
-    lines += [f"{count_text(one.chunks, 'chunk')} waiting: {english(one.reason)}" for one in chunks.waiting]
+    lines += [f"{count_text(share.chunks, 'chunk')} waiting: {english(share.reason)}" for share in chunks.waiting]
     for at, count, key in chunks.lost:
         lines.append(
             f"LOST: {count_text(count, 'chunk')} seen, never archived, and no longer in Loki's store on {at:%Y-%m-%d};"
             f" named in {key}"
         )
-    lines += [f"QUARANTINED: {english(one.reason)}; its bytes are in {one.key}" for one in chunks.quarantined]
+    lines += [f"QUARANTINED: {english(chunk.reason)}; its bytes are in {chunk.key}" for chunk in chunks.quarantined]
     if chunks.quarantined:
         lines.append("when they have been looked at: archiver loki release <digest> --reason '…'")
     return lines

@@ -80,7 +80,7 @@ def expiry_hash(plans: Sequence[ExpiryPlan]) -> str:
 
 
 def expiry_word(plans: Sequence[ExpiryPlan]) -> str:
-    """The word that confirms exactly these plans: the start of their hash."""
+    """The token that confirms exactly these plans: the start of their hash."""
     return expiry_hash(plans)[:8]
 
 

@@ -144,7 +144,7 @@ class LokiPurgeReceipt:
 
 
 def loki_plan_word(plan: LokiPurgePlan) -> str:
-    """The word that confirms exactly this plan: the start of its hash."""
+    """The token that confirms exactly this plan: the start of its hash."""
     return _plan_hash(plan)[:8]
 
 

@@ -112,7 +112,7 @@ class PurgeProgress(Protocol):
 
 
 def plan_word(plans: Sequence[PurgePlan]) -> str:
-    """The word that confirms exactly these plans: the start of their hash."""
+    """The token that confirms exactly these plans: the start of their hash."""
     return plan_hash(plans)[:8]
 
 
