@@ -105,18 +105,18 @@ class TellsRights(Protocol):
         ...
 
 
-def of_contradiction(one: Contradiction) -> Diagnosis:
+def of_contradiction(contradiction: Contradiction) -> Diagnosis:
     """Settings that do not go together, as a diagnosis."""
-    judge = problem if one.stops else warning
-    return judge("settings.together", ", ".join(one.settings), one.fact, one.fix)
+    judge = problem if contradiction.stops else warning
+    return judge("settings.together", ", ".join(contradiction.settings), contradiction.fact, contradiction.fix)
 
 
 def _clock_of(name: str, location: str, read: Callable[[], datetime | None], tolerance: timedelta) -> Diagnosis:
     before = build.now()
-    told = read()
+    time = read()
     after = build.now()
     return judge_clock(
-        ClockFacts(name=name, location=location, told=told, local=before + (after - before) / 2, tolerance=tolerance)
+        ClockFacts(name=name, location=location, told=time, local=before + (after - before) / 2, tolerance=tolerance)
     )
 
 
@@ -150,8 +150,8 @@ class _Exam:
         """Add what was found; whatever stops one part stops only that part, and is said."""
         try:
             # One by one: what was found before something failed stays found.
-            for one in look():
-                self.found.append(one)
+            for diagnosis in look():
+                self.found.append(diagnosis)
         except Interrupted:
             raise
         except ArchiverError as error:
@@ -187,7 +187,7 @@ class _Exam:
     # ── Settings and this machine ──────────────────────────────────────────────────────────────────────────────
 
     def of_settings(self) -> Iterator[Diagnosis]:
-        wrong = [of_contradiction(one) for one in contradictions(self.loaded.settings)]
+        wrong = [of_contradiction(contradiction) for contradiction in contradictions(self.loaded.settings)]
         yield from wrong
         if not wrong:
             place = self.loaded.config_file
@@ -239,14 +239,14 @@ class _Exam:
 
     def room(self, setting: str, path: Path, needed_bytes: int) -> Diagnosis:
         # A directory that is made when it is needed has the room of the one that it will be made in.
-        there = next(one for one in (path, *path.absolute().parents) if one.exists())
+        existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
         return judge_room(
             RoomFacts(
                 setting=setting,
                 path=str(path),
-                free_bytes=shutil.disk_usage(there).free,
+                free_bytes=shutil.disk_usage(existing).free,
                 needed_bytes=needed_bytes,
-                is_writable=os.access(there, os.W_OK | os.X_OK),
+                is_writable=os.access(existing, os.W_OK | os.X_OK),
             )
         )
 
@@ -356,23 +356,23 @@ class _Exam:
         source = build.build_source(settings)
         assert isinstance(source, PostgresSource)
         before = build.now()
-        told = PostgresExam(source).server()
+        server = PostgresExam(source).server()
         after = build.now()
         self.source = source
         yield ok("database.reachable", source.location, "can be asked")
         if settings.postgres.statement_timeout_s is not None:
-            told = replace(told, statement_timeout=timedelta(seconds=settings.postgres.statement_timeout_s))
+            server = replace(server, statement_timeout=timedelta(seconds=settings.postgres.statement_timeout_s))
         yield from judge_server(
             source.location,
-            told,
+            server,
             connections_needed=settings.export.jobs + CONNECTIONS_BESIDE_JOBS,
-            purges=any(one.source_retention is not None for one in self.datasets),
+            purges=any(dataset.source_retention is not None for dataset in self.datasets),
         )
         yield judge_clock(
             ClockFacts(
                 name="database",
                 location=source.location,
-                told=told.clock,
+                told=server.clock,
                 local=before + (after - before) / 2,
                 tolerance=settings.guard.clock_tolerance,
             )
@@ -399,8 +399,8 @@ class _Exam:
             key_columns = schema.key_columns
             if dataset.policies:
                 yield self.of_policies(dataset, subject, schema)
-        told = self.relation(dataset)
-        if told is not None:
+        relation = self.relation(dataset)
+        if relation is not None:
             yield from judge_dataset(
                 DatasetFacts(
                     dataset=dataset.name,
@@ -408,13 +408,13 @@ class _Exam:
                     time_column=dataset.time_column,
                     key_columns=key_columns,
                     is_purged=dataset.source_retention is not None,
-                    told=told,
+                    told=relation,
                 )
             )
 
     def of_effects(self, dataset: Dataset, subject: str, effects: Sequence[SideEffect]) -> Diagnosis:
         """Whether a deletion would change more than it compares; what a person agreed to is told."""
-        others = {f"{one.namespace}.{one.relation}" for one in self.datasets if one.name != dataset.name}
+        others = {f"{other.namespace}.{other.relation}" for other in self.datasets if other.name != dataset.name}
         against = obstacles(effects, dataset.purge_may_change, leaving_first=others)
         if against:
             return problem(
@@ -425,8 +425,8 @@ class _Exam:
                 f" datasets.{dataset.name}.purge_may_change",
                 exit_status=Refused.exit_status,
             )
-        told = "; ".join(notes(effects, dataset.purge_may_change))
-        return ok("database.effects", subject, told or "deleting its rows changes nothing else")
+        remarks = "; ".join(notes(effects, dataset.purge_may_change))
+        return ok("database.effects", subject, remarks or "deleting its rows changes nothing else")
 
     def of_policies(self, dataset: Dataset, subject: str, schema: TableSchema) -> Diagnosis:
         """Whether what is asked of columns can be done to these."""
@@ -434,27 +434,27 @@ class _Exam:
             archived = archived_schema(dataset, schema, keys.policy_key(self.settings, [dataset]))
         except ArchiverError as error:
             return of_error("database.policies", subject, error)
-        done = ", ".join(f"{one.column} {one.action.value}" for one in archived.policies)
+        done = ", ".join(f"{policy.column} {policy.action.value}" for policy in archived.policies)
         return ok("database.policies", subject, done or "every column is kept as it is")
 
     def relation(self, dataset: Dataset) -> RelationFacts | None:
         if self.source is not None:
             return PostgresExam(self.source).relation(dataset)
         assert self.project is not None
-        told = self.project.asked.describe(dataset)
-        if told["relation"] is None:
+        described = self.project.asked.describe(dataset)
+        if described["relation"] is None:
             return None
         return RelationFacts(
-            role=str(told["role"]),
-            may_delete=bool(told["may_delete"]),
-            is_table=told["relation"][1] not in ("v", "f"),
-            has_time_index=bool(told["has_time_index"]),
+            role=str(described["role"]),
+            may_delete=bool(described["may_delete"]),
+            is_table=described["relation"][1] not in ("v", "f"),
+            has_time_index=bool(described["has_time_index"]),
             rows_estimate=None,
         )
 
     def failed(self, check: str) -> bool:
         """What depends on it is not asked: it would fail again, in other words."""
-        return any(one.check == check and one.severity is Severity.PROBLEM for one in self.found)
+        return any(diagnosis.check == check and diagnosis.severity is Severity.PROBLEM for diagnosis in self.found)
 
     # ── The data API ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -485,7 +485,7 @@ class _Exam:
             return
         self.stack.callback(api.close)
         before = build.now()
-        told = api.look()
+        facts = api.look()
         after = build.now()
         self.project = PostgrestSource(api, policy=RetryPolicy(attempts_max=1))
         yield ok("project.reachable", api.location, "can be asked, and has archiver's functions")
@@ -493,7 +493,7 @@ class _Exam:
             ClockFacts(
                 name="project",
                 location=api.location,
-                told=datetime.fromisoformat(told["clock"]).astimezone(UTC),
+                told=datetime.fromisoformat(facts["clock"]).astimezone(UTC),
                 local=before + (after - before) / 2,
                 tolerance=settings.guard.clock_tolerance,
             )
@@ -522,14 +522,14 @@ class _Exam:
             if access is None:
                 continue
             with open_client(access) as client:
-                told = Server(access, client).json(path)
+                answer = Server(access, client).json(path)
             check = f"monitoring.{name}"
-            if isinstance(told, Unknown):
+            if isinstance(answer, Unknown):
                 yield problem(
                     check,
                     access.address,
-                    english(told.reason),
-                    english(told.fix or Fix.RUNS()),
+                    english(answer.reason),
+                    english(answer.fix or Fix.RUNS()),
                     exit_status=TransientError.exit_status,
                 )
             else:
@@ -538,7 +538,7 @@ class _Exam:
 
 def _readable(store: ChunkStore) -> Diagnosis:
     """Whether Loki's chunks can be listed, and one of them read."""
-    first = next((one for one in store.list("") if parse_key(one.key) is not None), None)
+    first = next((reference for reference in store.list("") if parse_key(reference.key) is not None), None)
     if first is None:
         return warning(
             "logs.reachable",

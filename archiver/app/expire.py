@@ -61,10 +61,10 @@ def expire(
     work = expiry_of(archive, chosen, progress)
     plans = work.plan()
     refused = deletion.refusals(archive, None, plans)
-    said = deletion.confirmed("expire", refused, word=expiry_word(plans), given=confirm)
+    confirmation = deletion.confirmed("expire", refused, word=expiry_word(plans), given=confirm)
     swept, replaced = finish_sweeps(ledger), finish_compactions(ledger, run=archive.run)
     work.resume()
-    receipt = work.execute(plans, confirmed=said)
+    receipt = work.execute(plans, confirmed=confirmation)
     receipt.problems += [*swept.problems, *replaced.problems]
     receipt.kept_until |= swept.kept_until | replaced.kept_until
     left = deletion.broken_promises(receipt.kept) + len(receipt.kept_until)

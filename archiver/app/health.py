@@ -82,7 +82,7 @@ def look(settings: Settings) -> Looked:
     """
     findings = _findings(settings)
     unsent = _alert(settings, findings, build.now())
-    status = 0 if all(one.is_ok for one in findings) else UNHEALTHY
+    status = 0 if all(finding.is_ok for finding in findings) else UNHEALTHY
     return Looked(findings=findings, unsent=tuple(unsent), exit_status=status)
 
 
@@ -96,8 +96,8 @@ def _findings(settings: Settings) -> tuple[HealthFinding, ...]:
     try:
         with open_archive(settings, "read") as archive:
             last = archive.ledger.holdings.last_successes.get(COMMAND)
-    except ArchiverError as found:
-        problem = found.message
+    except ArchiverError as error:
+        problem = error.message
     findings.append(judge_nightly(last, problem, now=build.now(), age_max=rules.nightly_max_age))
     return tuple(findings)
 
@@ -117,11 +117,11 @@ def judge_app(url: str, answer: Answer, *, expected: int) -> HealthFinding:
     """Whether the application answers as it should."""
     if answer.status == expected:
         return HealthFinding(check="app", is_ok=True, fact=f"{url} answered {expected}")
-    found = f"did not answer ({answer.problem})" if answer.status is None else f"answered {answer.status}"
+    outcome = f"did not answer ({answer.problem})" if answer.status is None else f"answered {answer.status}"
     return HealthFinding(
         check="app",
         is_ok=False,
-        fact=f"{url} {found}, expected is {expected}",
+        fact=f"{url} {outcome}, expected is {expected}",
         fix="look at the application's log: pm2 logs",
     )
 
@@ -172,7 +172,7 @@ def _alert(settings: Settings, findings: tuple[HealthFinding, ...], now: datetim
     unsent = []
     state = build.cache_dir(settings) / STATE_FILE
     firing = _read(state)
-    facts: dict[str, str] = {one.check: one.fact for one in findings}
+    facts: dict[str, str] = {finding.check: finding.fact for finding in findings}
     for check, is_over in changed(findings, firing).items():
         made = Alert(
             name=ALERTS[check],
@@ -214,8 +214,8 @@ def _send(settings: Settings, made: Alert, now: datetime, *, is_over: bool) -> s
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {name: str(datetime.fromisoformat(at)) for name, at in found.items() if name in ALERTS}
+        firing = json.loads(path.read_text(encoding="utf-8"))
+        return {name: str(datetime.fromisoformat(at)) for name, at in firing.items() if name in ALERTS}
     except (OSError, ValueError, AttributeError, TypeError):
         # Forgotten: an alert that still fires is sent again, and one that is over ends by itself.
         return {}

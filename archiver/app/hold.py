@@ -98,5 +98,5 @@ def said(text: str, option: str, what: str) -> None:
 def _unsearchable(settings: Settings, hold: HoldPlaced) -> tuple[str, ...]:
     if hold.subject is None:
         return ()
-    meant = [one for one in settings.resolved_datasets() if hold.dataset in (None, one.name)]
-    return tuple(one.name for one in meant if not one.subject_columns)
+    meant = [dataset for dataset in settings.resolved_datasets() if hold.dataset in (None, dataset.name)]
+    return tuple(dataset.name for dataset in meant if not dataset.subject_columns)

@@ -189,17 +189,17 @@ def due_for_verification(holdings: Holdings, *, nights: int) -> frozenset[str]:
     Returns:
         Their keys.
     """
-    held = [one for _, one in holdings.segments()]
-    fresh = {one.segment.key for one in held if one.verified_at is None}
+    held = [held_segment for _, held_segment in holdings.segments()]
+    fresh = {held_segment.segment.key for held_segment in held if held_segment.verified_at is None}
     waiting = sorted(
-        (one for one in held if one.verified_at is not None),
-        key=lambda one: (
-            one.verified_deep_at is not None,
-            one.verified_deep_at or one.committed_at,
-            one.segment.key,
+        (held_segment for held_segment in held if held_segment.verified_at is not None),
+        key=lambda held_segment: (
+            held_segment.verified_deep_at is not None,
+            held_segment.verified_deep_at or held_segment.committed_at,
+            held_segment.segment.key,
         ),
     )
-    return frozenset(fresh | {one.segment.key for one in waiting[: math.ceil(len(held) / nights)]})
+    return frozenset(fresh | {held_segment.segment.key for held_segment in waiting[: math.ceil(len(held) / nights)]})
 
 
 # ── What the night did ─────────────────────────────────────────────────────────────────────────────────────────
@@ -226,17 +226,17 @@ class NightWork:
     @property
     def rows_exported(self) -> int:
         """Of all datasets."""
-        return sum(one.rows_exported for one in self.datasets.values())
+        return sum(work.rows_exported for work in self.datasets.values())
 
     @property
     def rows_purged(self) -> int:
         """Of all datasets."""
-        return sum(one.rows_purged for one in self.datasets.values())
+        return sum(work.rows_purged for work in self.datasets.values())
 
     @property
     def rows_expired(self) -> int:
         """Of all datasets."""
-        return sum(one.rows_expired for one in self.datasets.values())
+        return sum(work.rows_expired for work in self.datasets.values())
 
 
 def work_of(entries: Iterable[Entry]) -> NightWork:
@@ -246,17 +246,17 @@ def work_of(entries: Iterable[Entry]) -> NightWork:
         night.entries += 1
         for event in entry.events:
             if isinstance(event, Exported | Purged | Expired):
-                one = night.datasets.setdefault(event.dataset, DatasetWork())
-                _count(one, event)
+                work = night.datasets.setdefault(event.dataset, DatasetWork())
+                _count(work, event)
     return night
 
 
-def _count(one: DatasetWork, event: Exported | Purged | Expired) -> None:
+def _count(work: DatasetWork, event: Exported | Purged | Expired) -> None:
     if isinstance(event, Exported):
-        one.rows_exported += event.rows
-        one.bytes_exported += sum(segment.size_bytes for segment in event.segments)
+        work.rows_exported += event.rows
+        work.bytes_exported += sum(segment.size_bytes for segment in event.segments)
     elif isinstance(event, Purged):
-        one.rows_purged += event.rows
+        work.rows_purged += event.rows
     else:
-        one.rows_expired += event.rows
-        one.bytes_expired += event.size_bytes
+        work.rows_expired += event.rows
+        work.bytes_expired += event.size_bytes

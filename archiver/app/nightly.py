@@ -260,10 +260,10 @@ class _Night:
         return self._each(tables if chosen else None, logs if has_logs else None)
 
     def _purged_datasets(self) -> list[Dataset]:
-        return [one for one in self.settings.resolved_datasets() if one.source_retention is not None]
+        return [dataset for dataset in self.settings.resolved_datasets() if dataset.source_retention is not None]
 
     def _expire(self) -> int:
-        chosen = [one for one in datasets_of(self.settings) if one.archive_retention is not None]
+        chosen = [dataset for dataset in datasets_of(self.settings) if dataset.archive_retention is not None]
         if not chosen:
             raise Skipped(Skip.NO_ARCHIVE_PERIOD)
         if not self.execute:
@@ -285,7 +285,7 @@ class _Night:
         self.reporter.findings(self.findings)
         # What cannot be told has findings, a metric and an alert of its own (StackCheckBlind). The night is green all
         # the same: else nobody would see a night fail where one setting is missing for ever.
-        return INTEGRITY if any(one.verdict is Verdict.BREACH for one in self.findings) else 0
+        return INTEGRITY if any(finding.verdict is Verdict.BREACH for finding in self.findings) else 0
 
     def _report(self) -> int:
         if not self.settings.nightly.report:
@@ -337,10 +337,10 @@ class _Night:
             plans, _ = purge_of(archive, purge_source(archive), chosen, self.reporter.purge()).plan()
         except ArchiverError:
             # The step that needed the source has said what is wrong with it.
-            return [source_unseen(one.name) for one in chosen]
+            return [source_unseen(dataset.name) for dataset in chosen]
         why = still_there("purged", purge)
         return [
-            source_observed(plan, [one for one in purged if one.dataset == plan.dataset], otherwise=why)
+            source_observed(plan, [event for event in purged if event.dataset == plan.dataset], otherwise=why)
             for plan in plans
         ]
 
@@ -348,8 +348,10 @@ class _Night:
         plans = {plan.dataset: plan for plan in expiry_of(archive, archive.datasets, self.reporter.expire()).plan()}
         why = still_there("expired", expire)
         return [
-            archive_observed(one, archive.ledger.holdings.dataset(one.name), plans.get(one.name), otherwise=why)
-            for one in archive.datasets
+            archive_observed(
+                dataset, archive.ledger.holdings.dataset(dataset.name), plans.get(dataset.name), otherwise=why
+            )
+            for dataset in archive.datasets
         ]
 
     def _record(self, ended: RunEnded) -> int:
@@ -359,11 +361,11 @@ class _Night:
         ledger, rules = self._archive.ledger, stated_rules(self.settings)
 
         def events() -> list[Event]:
-            said: list[Event] = [] if ledger.holdings.rules == rules else [rules]
+            stated: list[Event] = [] if ledger.holdings.rules == rules else [rules]
             if self.findings is not None:
                 promised_s = int(self.settings.stack.retention.total_seconds())
-                said.append(StackChecked(promised_s=promised_s, findings=self.findings))
-            return [*said, ended]
+                stated.append(StackChecked(promised_s=promised_s, findings=self.findings))
+            return [*stated, ended]
 
         try:
             append_decided(ledger, events)

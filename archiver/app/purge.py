@@ -99,8 +99,8 @@ def purge_tables(
     reconciled = work.reconcile()
     plans, _ = work.plan()
     refused = tuple(dict.fromkeys([*early, *deletion.refusals(archive, source, plans)]))
-    said = deletion.confirmed("purge", refused, word=plan_word(plans), given=confirm)
-    receipt = work.execute(plans, confirmed=said)
+    confirmation = deletion.confirmed("purge", refused, word=plan_word(plans), given=confirm)
+    receipt = work.execute(plans, confirmed=confirmation)
     receipt.rows_reconciled = reconciled
     return TablesPurged(
         receipt=receipt,
@@ -156,8 +156,8 @@ def purge_logs(
             return LogsLooked(
                 plan=plan, findings=findings, refused=refused, word=word, executed=execute, exit_status=status
             )
-        said = deletion.confirmed("purge loki", refused, word=word, given=confirm)
-        receipt = work.execute(plan, confirmed=said)
+        confirmation = deletion.confirmed("purge loki", refused, word=word, given=confirm)
+        receipt = work.execute(plan, confirmed=confirmation)
         receipt.chunks_reconciled = reconciled
     status = max((problem.exit_status for problem in receipt.problems), default=status)
     if not status and deletion.broken_promises({plan.dataset: receipt.kept}):

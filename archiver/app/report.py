@@ -170,7 +170,7 @@ def processing_record(settings: Settings) -> ProcessingRecord:
     """The record of processing activities that the settings give today."""
     rules = stated_rules(settings)
     datasets = settings.all_datasets()
-    own = {name: (one.data_categories, one.person_categories) for name, one in datasets.items()}
+    own = {name: (dataset.data_categories, dataset.person_categories) for name, dataset in datasets.items()}
     own[LOGS] = (settings.loki.data_categories, settings.loki.person_categories)
     is_bucket = settings.store is not None and Location.of_store(settings.store).kind == "s3"
     return ProcessingRecord(
@@ -178,8 +178,8 @@ def processing_record(settings: Settings) -> ProcessingRecord:
         as_of=build.now().date(),
         rules=rules,
         activities=tuple(
-            Activity(dataset=one.dataset, data_categories=own[one.dataset][0], person_categories=own[one.dataset][1])
-            for one in rules.datasets
+            Activity(dataset=rule.dataset, data_categories=own[rule.dataset][0], person_categories=own[rule.dataset][1])
+            for rule in rules.datasets
         ),
         recipients=settings.report.recipients,
         transfers=settings.report.transfers,
@@ -212,12 +212,12 @@ def stated_rules(settings: Settings) -> RulesStated:
 def residual_copies(settings: Settings) -> tuple[ResidualRule, ...]:
     """Copies that outlive a deletion elsewhere: those that are configured, and the database's own backups."""
     rules = settings.stack.supabase
-    found = [(Copy.NAMED(name=name), period) for name, period in sorted(settings.report.residuals.items())]
+    copies = [(Copy.NAMED(name=name), period) for name, period in sorted(settings.report.residuals.items())]
     if rules.plan and BACKUPS_BY_PLAN[rules.plan]:
-        found.append((Copy.DAILY_BACKUPS(plan=rules.plan), BACKUPS_BY_PLAN[rules.plan]))
+        copies.append((Copy.DAILY_BACKUPS(plan=rules.plan), BACKUPS_BY_PLAN[rules.plan]))
     if rules.recovery_period is not None:
-        found.append((Copy.RECOVERY(), rules.recovery_period))
-    return tuple(ResidualRule(copy=copy, period_s=_seconds(period)) for copy, period in found)
+        copies.append((Copy.RECOVERY(), rules.recovery_period))
+    return tuple(ResidualRule(copy=copy, period_s=_seconds(period)) for copy, period in copies)
 
 
 def config_sha256(settings: Settings) -> str:
@@ -248,10 +248,10 @@ def _plain(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, BaseModel):
         return dict(_decisive(value, path))
     if isinstance(value, Mapping):
-        plain = {str(name): _plain(one, (*path, str(name))) for name, one in value.items()}
-        return {name: one for name, one in plain.items() if one is not None}
+        plain = {str(name): _plain(item, (*path, str(name))) for name, item in value.items()}
+        return {name: item for name, item in plain.items() if item is not None}
     if isinstance(value, tuple | list):
-        return [one for one in (_plain(item, path) for item in value) if one is not None]
+        return [item for item in (_plain(element, path) for element in value) if item is not None]
     return None if isinstance(value, Path | SecretStr) else _leaf(value, path)
 
 

@@ -88,7 +88,9 @@ def stack_targets(settings: Settings) -> StackTargets:
         alertmanager=() if alertmanager is None else (alertmanager,),
         alerts=() if rules.alerts.url is None else (_target(AlertServiceTarget, rules.alerts, promised),),
         compose=() if rules.compose.file is None else (_target(ComposeTarget, rules.compose, promised),),
-        log_directories=tuple(_target(LogDirectoryTarget, one, promised) for one in rules.log_directories.values()),
+        log_directories=tuple(
+            _target(LogDirectoryTarget, directory, promised) for directory in rules.log_directories.values()
+        ),
         buckets=tuple(_buckets(settings)) if rules.buckets.enabled else (),
         supabase=tuple(_supabase(settings)) if rules.supabase.enabled else (),
     )
@@ -116,12 +118,12 @@ def oldest_log_lines(settings: Settings, promise: timedelta) -> tuple[Finding, .
         **{**dict(settings.stack.loki), "chunk_directory": None}, url=settings.loki_url, promise=promise
     )
     findings = check_targets(StackTargets(loki=(target,)))
-    return tuple(one for one in findings if one.check in ("loki.oldest_line", "loki.reachable"))
+    return tuple(finding for finding in findings if finding.check in ("loki.oldest_line", "loki.reachable"))
 
 
-def _target(kind: type[Target], rules: Rules, promised: timedelta, **more: Any) -> Target:
+def _target(kind: type[Target], rules: Rules, promised: timedelta, **fields: Any) -> Target:
     """What is looked at, with the settings' own promise or the one for the whole stack."""
-    return kind(**dict(rules), **more, promise=rules.retention or promised)
+    return kind(**dict(rules), **fields, promise=rules.retention or promised)
 
 
 def _loki_directory(settings: Settings) -> Path | None:
@@ -166,7 +168,7 @@ def _bucket(settings: Settings, url: str, *, holds_archive: bool) -> BucketFacts
 def _longest_hold(settings: Settings) -> timedelta | None:
     """The longest that any dataset is held; None while one of them has no end yet."""
     periods = [dataset.archive_retention for dataset in settings.resolved_datasets()]
-    known = [one for one in periods if one is not None]
+    known = [period for period in periods if period is not None]
     return max(known) if known and len(known) == len(periods) else None
 
 

@@ -42,7 +42,7 @@ class Contradiction:
 def contradictions(settings: Settings) -> tuple[Contradiction, ...]:
     """All of them, in the order of the settings. Asks nobody anything, and reads no file."""
     looks = (_places, _addresses, _projects, _digests, _retentions)
-    return tuple(one for look in looks for one in look(settings))
+    return tuple(contradiction for look in looks for contradiction in look(settings))
 
 
 def _places(settings: Settings) -> Iterator[Contradiction]:
@@ -94,7 +94,11 @@ def _written(settings: Settings) -> tuple[tuple[str, Path | None, str, str], ...
 def _addresses(settings: Settings) -> Iterator[Contradiction]:
     """Credentials on their way in the clear."""
     url = settings.aws_endpoint_url_s3
-    s3 = [one for one in (settings.store, settings.loki_store) if one is not None and one.startswith("s3:")]
+    s3 = [
+        location
+        for location in (settings.store, settings.loki_store)
+        if location is not None and location.startswith("s3:")
+    ]
     if s3 and url is not None and _is_clear(url):
         yield Contradiction(
             settings=("aws_endpoint_url_s3",),
@@ -162,10 +166,10 @@ def project_of(url: str) -> str:
     except ValueError:
         # Several hosts, or brackets in a password: no address of Supabase's.
         return ""
-    found = re.fullmatch(r"(?:db\.)?([a-z0-9]{20})(?:\.storage)?\.supabase\.(?:co|com|in)", host)
-    if found is None and host.endswith(".pooler.supabase.com"):
-        found = re.fullmatch(r"[^.]+\.([a-z0-9]{20})", user)
-    return "" if found is None else found[1]
+    match = re.fullmatch(r"(?:db\.)?([a-z0-9]{20})(?:\.storage)?\.supabase\.(?:co|com|in)", host)
+    if match is None and host.endswith(".pooler.supabase.com"):
+        match = re.fullmatch(r"[^.]+\.([a-z0-9]{20})", user)
+    return "" if match is None else match[1]
 
 
 def _digests(settings: Settings) -> Iterator[Contradiction]:
@@ -246,12 +250,12 @@ def _directory(url: str | None) -> Path | None:
 
 def secret_files(loaded: Loaded) -> Mapping[Path, frozenset[str]]:
     """The files that secrets were read from, each with the names of the settings that it gave."""
-    found: dict[Path, set[str]] = defaultdict(set)
+    names_by_file: dict[Path, set[str]] = defaultdict(set)
     for path, where in loaded.origins.items():
         place, _, _ = where.rpartition(": ")
         if place.startswith("/") and Path(place).is_file() and _is_secret(loaded.settings, path):
-            found[Path(place)].add(".".join(path))
-    return {path: frozenset(names) for path, names in found.items()}
+            names_by_file[Path(place)].add(".".join(path))
+    return {path: frozenset(names) for path, names in names_by_file.items()}
 
 
 def _is_secret(node: Any, path: tuple[str, ...]) -> bool:

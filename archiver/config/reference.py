@@ -131,9 +131,9 @@ def _kind(annotation: Any) -> str:
     """What a person writes for a value of this type."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
-        made = next(_kind(one) for one in inner if one is not NoneType)
+        made = next(_kind(variant) for variant in inner if variant is not NoneType)
     elif origin is Literal:
-        made = ", ".join(f"`{one}`" if one else "empty" for one in inner)
+        made = ", ".join(f"`{choice}`" if choice else "empty" for choice in inner)
     elif origin is tuple:
         made = f"list of {_kind(inner[0])}"
     elif origin is Mapping:
@@ -141,7 +141,7 @@ def _kind(annotation: Any) -> str:
     elif hasattr(annotation, "__metadata__"):
         made = _kind(inner[0])
     elif issubclass(annotation, Enum):
-        made = ", ".join(f"`{one.value}`" for one in annotation)
+        made = ", ".join(f"`{member.value}`" for member in annotation)
     else:
         made = _KINDS[annotation]
     return made
@@ -167,9 +167,9 @@ def page() -> str:
         if part.settings:
             made.append("| Setting | Variable | Kind | Default | |\n|---|---|---|---|---|")
             made += [
-                f"| `{_last(one.name)}` | `{one.variable}` | {one.kind} | {f'`{one.default}`' if one.default else ''} |"
-                f" {_cell(one.description)} |"
-                for one in part.settings
+                f"| `{_last(setting.name)}` | `{setting.variable}` | {setting.kind} |"
+                f" {f'`{setting.default}`' if setting.default else ''} | {_cell(setting.description)} |"
+                for setting in part.settings
             ]
             made.append("")
     made.append(

@@ -220,9 +220,9 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> _Layer:
                     values[name] = file.read_text().removesuffix("\n")
                 except (OSError, UnicodeDecodeError):
                     problems.append(f"{file}: cannot be read as text")
-        found = _named(values, folder, problems)
-        for path, value in found.values.items():
-            layer.put(path, value, found.where[path])
+        named = _named(values, folder, problems)
+        for path, value in named.values.items():
+            layer.put(path, value, named.where[path])
     return layer
 
 
@@ -298,8 +298,8 @@ def _nearest(model: type[BaseModel], path: Path_) -> Path_ | None:
         return None
     if inner is None:
         return path[: 1 + free]
-    found = _nearest(inner, rest[free:])
-    return found if not found else (*path[: 1 + free], *found)
+    nested = _nearest(inner, rest[free:])
+    return nested if not nested else (*path[: 1 + free], *nested)
 
 
 def _names(model: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -31,8 +31,8 @@ def parse_since(text: str, now: datetime, *, option: str = "--since") -> datetim
         if DURATION.fullmatch(word):
             return now.astimezone(UTC) - parse_duration(word)
         if _DATE.match(word):
-            found = datetime.fromisoformat(text.strip())
-            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            instant = datetime.fromisoformat(text.strip())
+            return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise ConfigError(
             f"{option} {text!r}: there is no such time; nothing was done", hint=f"write {ACCEPTED}"

@@ -10,7 +10,7 @@ from archiver.errors import ArchiverError, IntegrityError
 def delete_each(store: ObjectStore, keys: Sequence[str], *, at_once: int) -> dict[str, Removal | ArchiverError]:
     """``delete_many`` of ``contracts.ObjectStore`` by ``delete`` and ``stat``: every key is asked about by its name."""
 
-    def one(key: str) -> Removal | ArchiverError:
+    def delete(key: str) -> Removal | ArchiverError:
         try:
             removal = store.delete(key)
             if store.stat(key) is None:
@@ -23,4 +23,4 @@ def delete_each(store: ObjectStore, keys: Sequence[str], *, at_once: int) -> dic
         )
 
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="delete") as pool:
-        return dict(zip(keys, pool.map(one, keys), strict=True))
+        return dict(zip(keys, pool.map(delete, keys), strict=True))

@@ -432,10 +432,10 @@ class Sizes:
 
     def learn(self, relation: str, rows: int, size_bytes: int) -> None:
         """A page came."""
-        found = size_bytes / rows
-        known = self.bytes_a_row.get(relation, found)
+        row_bytes = size_bytes / rows
+        known = self.bytes_a_row.get(relation, row_bytes)
         # Long rows count at once, short ones bit by bit.
-        self.bytes_a_row[relation] = max(found, (3 * known + found) / 4)
+        self.bytes_a_row[relation] = max(row_bytes, (3 * known + row_bytes) / 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,11 +498,11 @@ def _is(response: httpx.Response, kind: str) -> bool:
 def _not_deleted(response: httpx.Response, code: str, what: str) -> Refused:
     """What our own function raises where rows may not go; its detail holds names and counts, and is told."""
     try:
-        told = json.loads(response.json()["details"])
+        detail = json.loads(response.json()["details"])
         if code == CHANGED:
-            why = "would change what nothing proves: " + "; ".join(describe(change) for change in changed(told))
+            why = "would change what nothing proves: " + "; ".join(describe(change) for change in changed(detail))
         else:
-            state, constraint, namespace, relation = told
+            state, constraint, namespace, relation = detail
             named = f" {CONDITIONS[state]}" if state in CONDITIONS else ""
             held = f", constraint {constraint} of {namespace}.{relation}" if constraint else ""
             why = f"the database does not let them go (SQLSTATE {state}{named}{held})"

@@ -71,12 +71,12 @@ class PostgrestPurge(PostgrestSnapshot, PurgeTransaction):
 
     def _seen(self, schema: TableSchema, table: pa.Table, texts: pa.Table) -> None:
         names = [column.name for column in schema.columns]
-        found = table.select(list(schema.key_columns))
+        keys = table.select(list(schema.key_columns))
         for name in schema.key_columns:
-            found = found.append_column(name + _TEXT, texts.column(str(names.index(name))))
+            keys = keys.append_column(name + _TEXT, texts.column(str(names.index(name))))
         # The version stands before the time, which is last.
         version = texts.column(str(texts.num_columns - 2))
-        self._read.append(found.append_column(VERSION, version))
+        self._read.append(keys.append_column(VERSION, version))
 
     @override
     def delete(self, dataset: Dataset, schema: TableSchema, window: Window, keys: pa.Table) -> SourceState:
@@ -119,7 +119,7 @@ class PostgrestPurge(PostgrestSnapshot, PurgeTransaction):
     def commit(self) -> tuple[RowsChanged, ...]:
         """A batch whose keys make more than one question is no longer atomic."""
         is_begun = False
-        found: list[RowsChanged] = []
+        changes: list[RowsChanged] = []
         for call in self._calls:
             try:
                 done = self._api.api.call(
@@ -143,23 +143,23 @@ class PostgrestPurge(PostgrestSnapshot, PurgeTransaction):
                     " archive holds each of them",
                     hint="archiver_purge is not the function that the migration installs: install it again",
                 )
-            found += changed(done["changed"])
+            changes += changed(done["changed"])
             is_begun = True
-        return tuple(found)
+        return tuple(changes)
 
     def _versions(self, dataset: Dataset, schema: TableSchema, keys: pa.Table) -> list[list[str]]:
         """Version and key of each row that is meant, as text."""
         names = list(schema.key_columns)
         read = pa.concat_tables(self._read)
-        found = read
+        proven = read
         if keys.num_rows != read.num_rows:
-            found = read.join(keys, names, join_type="inner", use_threads=False)
-        if found.num_rows != keys.num_rows:
+            proven = read.join(keys, names, join_type="inner", use_threads=False)
+        if proven.num_rows != keys.num_rows:
             raise ConfigError(
                 f"dataset {dataset.name}: its key does not find the rows that were read; nothing of it was deleted",
                 hint=f"set datasets.{dataset.name}.key to columns that are no floating point numbers",
             )
-        columns = [found.column(name).to_pylist() for name in (VERSION, *(name + _TEXT for name in names))]
+        columns = [proven.column(name).to_pylist() for name in (VERSION, *(name + _TEXT for name in names))]
         return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -24,8 +24,8 @@ class DataApiRunRequests(RunRequests):
     @override
     def take(self, who: str) -> RunRequest | None:
         doing = "taking a request for a run"
-        found = self.api.call("archiver_take_run", {"who": who}, doing=doing, expects=dict, writes=True)
-        return RunRequest(date.fromisoformat(found["day"]), int(found["attempt"])) if found else None
+        request = self.api.call("archiver_take_run", {"who": who}, doing=doing, expects=dict, writes=True)
+        return RunRequest(date.fromisoformat(request["day"]), int(request["attempt"])) if request else None
 
     @override
     def end(self, request: RunRequest, exit_status: int) -> bool:

@@ -59,11 +59,11 @@ class _Described:
         return self._found[question]
 
     def relation(self, dataset: Dataset) -> Sequence[Any] | None:
-        found: Sequence[Any] | None = self.of(dataset)["relation"]
-        return found
+        relation: Sequence[Any] | None = self.of(dataset)["relation"]
+        return relation
 
     def names(self) -> Sequence[str]:
-        return [name for found in self._found.values() for name in found["names"] or ()]
+        return [name for described in self._found.values() for name in described["names"] or ()]
 
     def columns(self, dataset: Dataset, oid: int) -> Sequence[Sequence[Any]]:  # noqa: ARG002
         return self.of(dataset)["columns"] or ()
@@ -122,11 +122,11 @@ class PostgrestSnapshot(Snapshot):
             unhide="set SUPABASE_SECRET_KEY to a secret key, sb_secret_…: its role, service_role, sees every row",
         )
 
-    def _check_settings(self, found: Mapping[str, str], role: str) -> None:
+    def _check_settings(self, settings: Mapping[str, str], role: str) -> None:
         for name, good in SETTINGS.items():
-            if found.get(name) not in good:
+            if settings.get(name) not in good:
                 raise ConfigError(
-                    f"{self._api.location}: the data API answers with {name} = {found.get(name)!r}, under which"
+                    f"{self._api.location}: the data API answers with {name} = {settings.get(name)!r}, under which"
                     f" values are not written exactly; {good[0]!r} is needed and nothing was read",
                     hint=f"as the owner: ALTER ROLE {quoted(role)} SET {name} = '{good[0]}'; NOTIFY pgrst,"
                     " 'reload config';",
@@ -157,7 +157,7 @@ class PostgrestSnapshot(Snapshot):
         digests: bool = True,
     ) -> Mapping[Window | None, SourceState]:
         """The digest is that of ``postgres``."""
-        found: dict[Window | None, SourceState] = {}
+        states: dict[Window | None, SourceState] = {}
         rows = self._api.ask(
             "archiver_census",
             {
@@ -172,11 +172,11 @@ class PostgrestSnapshot(Snapshot):
         for start, count, digest in rows:
             if start is None:
                 if count:
-                    found[None] = SourceState(rows=count, digest=digest)
+                    states[None] = SourceState(rows=count, digest=digest)
                 continue
             begin = _instant(start)
-            found[Window(begin, begin + dataset.window)] = SourceState(rows=count, digest=digest)
-        return found
+            states[Window(begin, begin + dataset.window)] = SourceState(rows=count, digest=digest)
+        return states
 
     @override
     def count(self, dataset: Dataset, schema: TableSchema, window: Window) -> int:
@@ -420,5 +420,5 @@ def _text(instant: datetime | None) -> str | None:
 
 
 def _instant(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

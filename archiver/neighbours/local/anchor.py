@@ -111,14 +111,14 @@ class FileAnchor(Anchor):
         return text
 
     def _of(self, archive_id: str, text: bytes) -> Checkpoint:
-        found = codec.decode(text, where=self.location)
-        if found.archive_id != archive_id:
+        checkpoint = codec.decode(text, where=self.location)
+        if checkpoint.archive_id != archive_id:
             raise ConfigError(
-                f"{self.location}: belongs to archive {found.archive_id}, this is archive {archive_id}; "
+                f"{self.location}: belongs to archive {checkpoint.archive_id}, this is archive {archive_id}; "
                 "nothing was changed",
                 hint="every archive has an anchor file of its own",
             )
-        return found
+        return checkpoint
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

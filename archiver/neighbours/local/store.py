@@ -295,14 +295,14 @@ class LocalStore(ObjectStore):
 
     def _walk(self, parts: tuple[str, ...], prefix: str, after: bytes) -> Iterator[ObjectRef]:
         try:
-            found = self._scan(parts, prefix, after)
+            entries = self._scan(parts, prefix, after)
         except FileNotFoundError:
             # Deleted while we looked, or nothing was ever stored here; a missing root is another matter.
             self._check_root()
             return
         except OSError as error:
             raise translate(error, f"{self.location}/{'/'.join(parts)}", "it was not listed") from error
-        for name, reference in found:
+        for name, reference in entries:
             if reference is not None:
                 yield reference
             else:
@@ -311,7 +311,7 @@ class LocalStore(ObjectStore):
     def _scan(self, parts: tuple[str, ...], prefix: str, after: bytes) -> Sequence[tuple[str, ObjectRef | None]]:
         """One directory's names that matter, in the order of their keys' bytes; None stands for a directory."""
         base = "".join(f"{part}/" for part in parts)
-        found: dict[bytes, tuple[str, ObjectRef | None]] = {}
+        names: dict[bytes, tuple[str, ObjectRef | None]] = {}
         with self._directory(parts) as directory, os.scandir(directory) as entries:
             for entry in entries:
                 if not parts and entry.name.startswith("."):
@@ -323,15 +323,15 @@ class LocalStore(ObjectStore):
                     if (order.startswith(below) or below.startswith(order)) and (
                         order > after or after.startswith(order)
                     ):
-                        found[order] = (entry.name, None)
+                        names[order] = (entry.name, None)
                     continue
                 key = f"{base}{entry.name}"
                 order = self._order(key)
                 if key.startswith(prefix) and order > after:
                     with contextlib.suppress(FileNotFoundError):
                         status = self._plain(key, entry.stat(follow_symlinks=False))
-                        found[order] = (entry.name, _reference(key, status))
-        return [found[order] for order in sorted(found)]
+                        names[order] = (entry.name, _reference(key, status))
+        return [names[order] for order in sorted(names)]
 
     def _order(self, key: str) -> bytes:
         try:
@@ -463,15 +463,15 @@ class LocalStore(ObjectStore):
         """Whether the disk is encrypted cannot be seen from here."""
         self._check_root()
         key = layout.probe_key(token)
-        one, other = f"one {token}".encode(), f"other {token}".encode()
+        body, other_body = f"one {token}".encode(), f"other {token}".encode()
         try:
             self.delete(key)
-            self.create(key, one, sha256=hashlib.sha256(one).hexdigest())
+            self.create(key, body, sha256=hashlib.sha256(body).hexdigest())
             try:
-                self.create(key, other, sha256=hashlib.sha256(other).hexdigest())
+                self.create(key, other_body, sha256=hashlib.sha256(other_body).hexdigest())
                 refused = False
             except ObjectExists:
-                refused = self.read(key, size_bytes_max=len(one)) == one
+                refused = self.read(key, size_bytes_max=len(body)) == body
             listed = next(self.list(key), None)
             with self._file(key) as file:
                 status = os.fstat(file)

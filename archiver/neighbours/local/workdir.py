@@ -56,22 +56,22 @@ def _make(parent: Path) -> tuple[Path, int]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    for found in parent.glob(f"{PREFIX}*"):
+    for directory in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if found.is_symlink() or found.stat().st_uid != os.geteuid():
+            if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
                 continue
             # Its run died before it had its lock: empty. One that is just being made makes itself anew.
-            if not (found / LOCK).exists():
-                found.rmdir()
+            if not (directory / LOCK).exists():
+                directory.rmdir()
                 continue
-            lock = os.open(found / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            lock = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The lock last, so that a removal that is interrupted is taken up again.
-                for inside in found.iterdir():
+                for inside in directory.iterdir():
                     if inside.name != LOCK:
                         inside.unlink()
-                shutil.rmtree(found)
+                shutil.rmtree(directory)
             finally:
                 os.close(lock)
 

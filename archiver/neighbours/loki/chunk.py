@@ -485,20 +485,20 @@ def _object(text: str) -> dict[str, Any]:
     """Read one JSON object in which no name occurs twice; a number with a point stays text, and is not rounded."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        fields = dict(pairs)
+        if len(fields) != len(pairs):
             raise ValueError("a name occurs twice")
-        return found
+        return fields
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(constant)
 
     if text[:1] != "{" or text[-1:] != "}":
         raise ValueError("no object")
-    found: dict[str, Any] = _typed(
+    fields: dict[str, Any] = _typed(
         json.loads(text, object_pairs_hook=unique, parse_float=_Fraction, parse_constant=refuse), dict
     )
-    return found
+    return fields
 
 
 class _Fraction(str):
@@ -520,8 +520,8 @@ def _milliseconds(seconds: Any) -> int:
     """Read a time of the metadata: whole seconds, or seconds with up to three decimals."""
     if type(seconds) is int:
         return seconds * 1000
-    found = _SECONDS.fullmatch(_typed(seconds, _Fraction))
-    if found is None:
+    match = _SECONDS.fullmatch(_typed(seconds, _Fraction))
+    if match is None:
         raise ValueError("no time")
-    milliseconds = int(found[2]) * 1000 + int(found[3].ljust(3, "0"))
-    return -milliseconds if found[1] else milliseconds
+    milliseconds = int(match[2]) * 1000 + int(match[3].ljust(3, "0"))
+    return -milliseconds if match[1] else milliseconds

@@ -62,15 +62,15 @@ def parse_key(path: str) -> ChunkKey | None:
             plain = f"{head}{slash}{decoded.decode('ascii')}"
         except (binascii.Error, ValueError):
             return None
-    found = _KEY.fullmatch(plain)
-    if found is None:
+    match = _KEY.fullmatch(plain)
+    if match is None:
         return None
     key = ChunkKey(
-        tenant=found["tenant"],
-        fingerprint=int(found["fingerprint"], 16),
-        from_ms=int(found["start"], 16),
-        through_ms=int(found["end"], 16),
-        crc=int(found["crc"], 16),
+        tenant=match["tenant"],
+        fingerprint=int(match["fingerprint"], 16),
+        from_ms=int(match["start"], 16),
+        through_ms=int(match["end"], 16),
+        crc=int(match["crc"], 16),
     )
     if not (-_INT64_MAX <= key.from_ms <= _INT64_MAX and -_INT64_MAX <= key.through_ms <= _INT64_MAX):
         return None

@@ -108,8 +108,8 @@ class ChunkDirectory(ChunkStore):
 
     def _below(self, folder: str, prefix: str) -> Iterator[ObjectRef]:
         try:
-            with os.scandir(self.root / folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(self.root / folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return
         except PermissionError as exc:
@@ -180,18 +180,18 @@ class LokiSource(DeletableChunks):
 
     @override
     def chunks(self) -> Iterator[ChunkRef]:
-        for found in self.store.list(""):
-            key = parse_key(found.key)
+        for file in self.store.list(""):
+            key = parse_key(file.key)
             if key is not None:
                 yield ChunkRef(
-                    name=found.key,
+                    name=file.key,
                     chunk=str(key),
                     tenant=key.tenant,
                     stream=f"{key.fingerprint:016x}",
                     from_ms=key.from_ms,
                     through_ms=key.through_ms,
-                    size_bytes=found.size_bytes,
-                    modified_at=found.modified_at,
+                    size_bytes=file.size_bytes,
+                    modified_at=file.modified_at,
                 )
 
     @override
@@ -206,9 +206,9 @@ class LokiSource(DeletableChunks):
     @override
     def signs_of_use(self, since: datetime) -> str:
         """A Loki at work writes its index, seed and marks again and again."""
-        for found in self.store.list(""):
-            if parse_key(found.key) is None and found.modified_at > since:
-                return f"{found.key} was written {found.modified_at:%Y-%m-%d %H:%M} UTC"
+        for file in self.store.list(""):
+            if parse_key(file.key) is None and file.modified_at > since:
+                return f"{file.key} was written {file.modified_at:%Y-%m-%d %H:%M} UTC"
         return ""
 
     @override
@@ -233,14 +233,14 @@ class LokiSource(DeletableChunks):
         if self.client is not None:
             return self._asked(self.client, tenant)
         requests: list[DeletionRequest] = []
-        for found in self.store.list(REQUESTS_PREFIX):
+        for file in self.store.list(REQUESTS_PREFIX):
             try:
-                requests += read_request_file(self.store.read(found.key, size_bytes_max=REQUESTS_BYTES_MAX))
+                requests += read_request_file(self.store.read(file.key, size_bytes_max=REQUESTS_BYTES_MAX))
             except (ValueError, KeyError, struct.error, OverflowError):
                 return DeletionRequests(
-                    unknown=f"{found.key} cannot be read as Loki's file of deletion requests, and loki_url is not set"
+                    unknown=f"{file.key} cannot be read as Loki's file of deletion requests, and loki_url is not set"
                 )
-        return DeletionRequests(requests=tuple(one for one in requests if one.tenant == tenant))
+        return DeletionRequests(requests=tuple(request for request in requests if request.tenant == tenant))
 
     def _asked(self, client: httpx.Client, tenant: str) -> DeletionRequests:
         place = f"{client.base_url.copy_with(username=None, password=None)}loki/api/v1/delete"
@@ -276,11 +276,11 @@ def read_requests(text: str, tenant: str) -> DeletionRequests:
     Raises:
         ValueError, KeyError, TypeError, AttributeError, ArithmeticError: It is anything else.
     """
-    found = json.loads(text, parse_float=Decimal)
-    if found is None:
+    listed = json.loads(text, parse_float=Decimal)
+    if listed is None:
         return DeletionRequests()
-    requests = [_request(one, tenant) for one in found]
-    return DeletionRequests(requests=tuple(one for one in requests if one.tenant == tenant))
+    requests = [_request(request, tenant) for request in listed]
+    return DeletionRequests(requests=tuple(request for request in requests if request.tenant == tenant))
 
 
 def _request(fields: dict[str, Any], tenant: str) -> DeletionRequest:
@@ -433,25 +433,25 @@ def read_request_file(data: bytes) -> tuple[DeletionRequest, ...]:
     for key, value in _bolt_items(plain):
         if status := _STATUS.fullmatch(key):
             statuses[status[1], status[2]] = value
-        elif found := _DETAILS.fullmatch(key):
-            details.append((found, value))
+        elif match := _DETAILS.fullmatch(key):
+            details.append((match, value))
         elif not key.startswith(b"3:"):  # the number by which queriers know that their caches are stale
             raise ValueError("a key of another kind")
     requests = []
-    for found, query in details:
-        created, start, end = (int(found[number], 16) for number in (3, 4, 5))
+    for match, query in details:
+        created, start, end = (int(match[number], 16) for number in (3, 4, 5))
         requests.append(
             DeletionRequest(
-                request=found[2].decode(),
-                tenant=found[1].decode(),
+                request=match[2].decode(),
+                tenant=match[1].decode(),
                 query=query.decode(),
                 start_ns=start * MILLISECOND_NS,
                 end_ns=end * MILLISECOND_NS,
-                is_carried_out=statuses[found[1], found[2]] == b"processed",
+                is_carried_out=statuses[match[1], match[2]] == b"processed",
                 created_at=datetime.fromtimestamp(created / 1000, UTC),
             )
         )
-    if {(found[1], found[2]) for found, _ in details} != set(statuses):
+    if {(match[1], match[2]) for match, _ in details} != set(statuses):
         raise ValueError("a request without its query")
     return tuple(requests)
 

@@ -207,14 +207,14 @@ class PostgresAnchor(Anchor):
             ConfigError: The table does not exist.
         """
         with self._connected("its rights were not looked at", write=False) as connection:
-            found = fetch(
+            rows = fetch(
                 connection,
                 "SELECT has_table_privilege($1::text, 'INSERT'), has_table_privilege($1::text, 'UPDATE'),"
                 " NOT pg_is_in_recovery()",
                 (self._table,),
             )
         return tuple(
-            what for what, given in zip(("INSERT", "UPDATE", "a primary server"), found[0], strict=True) if not given
+            what for what, given in zip(("INSERT", "UPDATE", "a primary server"), rows[0], strict=True) if not given
         )
 
     @contextmanager
@@ -243,11 +243,11 @@ class PostgresAnchor(Anchor):
             return ConfigError(
                 f"{self.location}: there is no such table; {undone}", hint="run `archiver init`, which makes it"
             )
-        said = f"{self.location}: {condition(error)}"
+        failure = f"{self.location}: {condition(error)}"
         if state_of(error) in DRIFT_STATES:
-            return ConfigError(f"{said}; {undone}", hint="is the table the one that `archiver init` made?")
+            return ConfigError(f"{failure}; {undone}", hint="is the table the one that `archiver init` made?")
         if is_lost(error) and write:
-            return OutcomeUnknown(f"{said}: the connection ended before the answer; the anchor may have moved")
+            return OutcomeUnknown(f"{failure}: the connection ended before the answer; the anchor may have moved")
         return translate(
             error,
             where=self.location,

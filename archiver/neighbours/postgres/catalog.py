@@ -127,15 +127,15 @@ class SqlFacts(Facts):
         """The whole description."""
         question = question_of(dataset)
         if question not in self._known:
-            told = str(self._query(f"SELECT {describing(dataset)}::text")[0][0])
-            self._known[question] = self._remember[question] = told
-        found: dict[str, Any] = json.loads(self._known[question])
-        return found
+            text = str(self._query(f"SELECT {describing(dataset)}::text")[0][0])
+            self._known[question] = self._remember[question] = text
+        description: dict[str, Any] = json.loads(self._known[question])
+        return description
 
     @override
     def relation(self, dataset: Dataset) -> Sequence[Any] | None:
-        found: Sequence[Any] | None = self.of(dataset)["relation"]
-        return found
+        relation: Sequence[Any] | None = self.of(dataset)["relation"]
+        return relation
 
     @override
     def names(self) -> Sequence[str]:
@@ -195,11 +195,11 @@ class Catalog:
         return self._found[question]
 
     def _relation(self, dataset: Dataset) -> tuple[int, str]:
-        found = self._facts.relation(dataset)
+        relation = self._facts.relation(dataset)
         name = relation_name(dataset)
-        if found is None:
+        if relation is None:
             raise self._missing(dataset)
-        oid, kind, may_use, may_read, hides_rows = found
+        oid, kind, may_use, may_read, hides_rows = relation
         if not may_use or not may_read:
             missing = (
                 f"GRANT USAGE ON SCHEMA {quoted(dataset.namespace)} TO {quoted(self._role)}; " if not may_use else ""
@@ -229,9 +229,9 @@ class Catalog:
         rows = self._facts.columns(dataset, oid)
         columns, types = [], {}
         for name, written, base, is_builtin, is_required in rows:
-            found = reading(base, is_builtin=is_builtin)
+            mapping = reading(base, is_builtin=is_builtin)
             columns.append(
-                Column(name=name, source_type=written, archive_type=found.archive_type, nullable=not is_required)
+                Column(name=name, source_type=written, archive_type=mapping.archive_type, nullable=not is_required)
             )
             types[name] = (base, bool(is_builtin))
         return tuple(columns), types

@@ -177,58 +177,58 @@ class ConnectionString:
         if "@" in match["hosts"] or "@" in database:
             raise self._refusal("an @ stands behind the host; in a password @ is written %40 and / is written %2F")
         user, colon, password = (match["who"] or "").partition(":")
-        found = {"user": unquote(user), "dbname": database} | self._hosts(match["hosts"])
-        found = {name: value for name, value in found.items() if value}
+        values = {"user": unquote(user), "dbname": database} | self._hosts(match["hosts"])
+        values = {name: value for name, value in values.items() if value}
         if colon:
-            found["password"] = unquote(password)
-        return self._checked(found | self._query(match["query"] or ""))
+            values["password"] = unquote(password)
+        return self._checked(values | self._query(match["query"] or ""))
 
     def _hosts(self, text: str) -> dict[str, str]:
         pieces = [_HOST.fullmatch(host) for host in text.split(",")]
-        found = [piece for piece in pieces if piece is not None]
-        if len(found) < len(pieces):
+        matches = [piece for piece in pieces if piece is not None]
+        if len(matches) < len(pieces):
             raise self._refusal("its host and port are none; in a password / is written %2F, : %3A and ? %3F")
-        ports = [piece["port"] or "" for piece in found]
+        ports = [piece["port"] or "" for piece in matches]
         return {
-            "host": ",".join(unquote(piece["host"]).strip("[]") for piece in found),
+            "host": ",".join(unquote(piece["host"]).strip("[]") for piece in matches),
             "port": ",".join(ports) if any(ports) else "",
         }
 
     def _query(self, text: str) -> dict[str, str]:
-        found = {}
+        values = {}
         for pair in filter(None, text.split("&")):
             name, equals, value = pair.partition("=")
             if not equals or "=" in value:
                 raise self._refusal("behind its ? stands something that is no name=value")
-            found[unquote(name)] = unquote(value)
-        return found
+            values[unquote(name)] = unquote(value)
+        return values
 
     def _pairs(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         place = 0
         while self.text[place:].strip():
             match = _PAIR.match(self.text, place)
             if match is None:
                 raise self._refusal("it is neither an address nor a list of name=value")
             value = match["value"]
-            found[match["name"]] = re.sub(r"\\(.)", r"\1", value[1:-1] if value.startswith("'") else value)
+            values[match["name"]] = re.sub(r"\\(.)", r"\1", value[1:-1] if value.startswith("'") else value)
             place = match.end()
-        return self._checked(found)
+        return self._checked(values)
 
-    def _checked(self, found: dict[str, str]) -> dict[str, str]:
+    def _checked(self, values: dict[str, str]) -> dict[str, str]:
         for name, whose in _OF_OTHERS.items():
-            if name in found:
+            if name in values:
                 raise self._refusal(
                     f"{name} is a parameter of {whose}, which Postgres's own library refuses: remove it"
                 )
-        if not all(port == "" or port.isdigit() for port in found.get("port", "").split(",")):
+        if not all(port == "" or port.isdigit() for port in values.get("port", "").split(",")):
             raise self._refusal("a port in it is no number")
-        shown = (found.get("dbname", ""), found.get("service", ""))
+        shown = (values.get("dbname", ""), values.get("service", ""))
         if any("://" in text or "=" in text or not _PLAIN_NAME.fullmatch(text) for text in shown):
             raise self._refusal("its database's name is none; in a password / is written %2F")
-        if TRANSACTION_POOLER_PORT in found.get("port", "").split(","):
+        if TRANSACTION_POOLER_PORT in values.get("port", "").split(","):
             raise self.refused_pooler()
-        return found
+        return values
 
     def refused_pooler(self) -> ConfigError:
         """It leads to a transaction pooler."""
@@ -251,14 +251,15 @@ class ConnectionString:
             ConfigError: It cannot be read.
         """
         given = self.values()
-        more = {**{name: value for name, value in defaults.items() if name not in given}, **added}
+        parameters = {**{name: value for name, value in defaults.items() if name not in given}, **added}
         if not self._is_uri:
             return self.text + "".join(
-                " {}='{}'".format(name, value.replace("\\", "\\\\").replace("'", "\\'")) for name, value in more.items()
+                " {}='{}'".format(name, value.replace("\\", "\\\\").replace("'", "\\'"))
+                for name, value in parameters.items()
             )
         text = self.text.strip()
         joint = "?" if "?" not in text.rpartition("@")[2] else "" if text.endswith(("?", "&")) else "&"
-        return text + joint + "&".join(f"{name}={quote(value, safe='')}" for name, value in more.items())
+        return text + joint + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
 
 
 def connect(
@@ -354,8 +355,8 @@ def state_of(error: BaseException) -> str:
 
 def detail_of(error: BaseException) -> str:
     """The detail of an error that our own SQL raised; of any other it may quote a value."""
-    told = dict(getattr(error, "details", None) or ())
-    return str(told.get(b"PG_DIAG_MESSAGE_DETAIL", b"null").decode())
+    fields = dict(getattr(error, "details", None) or ())
+    return str(fields.get(b"PG_DIAG_MESSAGE_DETAIL", b"null").decode())
 
 
 def condition(error: BaseException) -> str:
@@ -371,12 +372,12 @@ def condition(error: BaseException) -> str:
         for name, value in (getattr(error, "details", None) or ())
         if name in (b"PG_DIAG_CONSTRAINT_NAME", b"PG_DIAG_SCHEMA_NAME", b"PG_DIAG_TABLE_NAME")
     }
-    said = f"SQLSTATE {state}" + (f" {CONDITIONS[state]}" if state in CONDITIONS else "")
+    text = f"SQLSTATE {state}" + (f" {CONDITIONS[state]}" if state in CONDITIONS else "")
     if constraint := names.get("PG_DIAG_CONSTRAINT_NAME"):
-        said += f", constraint {constraint}"
+        text += f", constraint {constraint}"
     if table := names.get("PG_DIAG_TABLE_NAME"):
-        said += f" of {names.get('PG_DIAG_SCHEMA_NAME', '')}.{table}"
-    return said
+        text += f" of {names.get('PG_DIAG_SCHEMA_NAME', '')}.{table}"
+    return text
 
 
 _VALUE_WORDS: Final = {
@@ -430,34 +431,34 @@ def translate(
 def _of_state(  # noqa: PLR0911 - one return for each condition
     error: BaseException, where: str, doing: str, undone: str, rights: str, setting: str
 ) -> ArchiverError:
-    state, said = state_of(error), condition(error)
+    state, reason = state_of(error), condition(error)
     if state in ("28000", "28P01"):
         return _refused(where, undone or f"{doing} was not begun", setting)
     if state == "3D000":
         return _no_database(where, undone or f"{doing} was not begun", setting)
     if state == "42501":
         return AccessDenied(
-            f"{where}: the role lacks a right that {doing} needs ({said}); {undone or 'nothing was read'}",
+            f"{where}: the role lacks a right that {doing} needs ({reason}); {undone or 'nothing was read'}",
             hint=rights or "`GRANT USAGE ON SCHEMA … TO …; GRANT SELECT ON … TO …;` as the owner",
         )
     if state == _READ_ONLY:
         return ConfigError(
-            f"{where}: this server is read-only ({said}); {undone or f'{doing} was not done'}",
+            f"{where}: this server is read-only ({reason}); {undone or f'{doing} was not done'}",
             hint=f"point {setting} to the primary",
         )
     if state in DRIFT_STATES:
         return SchemaDrift(
-            f"{where}: the relation changed while {doing} ({said}); {undone or 'its dataset was not exported'}",
+            f"{where}: the relation changed while {doing} ({reason}); {undone or 'its dataset was not exported'}",
             hint="run again; if a column was dropped or retyped, see --accept-drift",
         )
     if state[:2] in TRANSIENT_CLASSES:
         why = "the statement was cancelled or timed out" if state == "57014" else "the server ended the work"
         return TransientError(
-            f"{where}: {why} while {doing} ({said}); {undone or 'what had been read of it was discarded'}",
+            f"{where}: {why} while {doing} ({reason}); {undone or 'what had been read of it was discarded'}",
             hint="a longer statement_timeout for this role may help" if state == "57014" else "",
         )
     return ConfigError(
-        f"{where}: {doing} failed ({said}); {undone or 'nothing was archived of it'}",
+        f"{where}: {doing} failed ({reason}); {undone or 'nothing was archived of it'}",
         hint="run the same query by hand to see the server's own message",
     )
 

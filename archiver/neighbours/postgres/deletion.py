@@ -95,9 +95,9 @@ class PostgresPurge(PostgresSnapshot, PurgeTransaction):
         dataset = self._dataset
         lock_ms = max(1, round(self._source.lock_timeout_s * 1000))
         settings = {**self._limits(), "lock_timeout": f"{lock_ms}ms"}
-        told = literal(self._source.described[question_of(dataset)])
+        described = literal(self._source.described[question_of(dataset)])
         altered = (
-            f" DO $archiver$ BEGIN IF {describing(dataset)} IS DISTINCT FROM {told}::jsonb THEN"
+            f" DO $archiver$ BEGIN IF {describing(dataset)} IS DISTINCT FROM {described}::jsonb THEN"
             f" RAISE EXCEPTION 'archiver: another relation than was planned with' USING ERRCODE = '{COMPARED}';"
             " END IF; END $archiver$;"
         )
@@ -118,8 +118,8 @@ class PostgresPurge(PostgresSnapshot, PurgeTransaction):
 
     def _locks(self) -> str:
         """Nobody alters the relation from here on: a column with a default gives rows content and no version."""
-        found = self._facts.relation(self._dataset)
-        if found is None or found[1] not in ("r", "p", "v"):
+        relation = self._facts.relation(self._dataset)
+        if relation is None or relation[1] not in ("r", "p", "v"):
             return ""
         return f" LOCK TABLE {relation_name(self._dataset)} IN ROW EXCLUSIVE MODE;"
 
@@ -209,7 +209,7 @@ class PostgresPurge(PostgresSnapshot, PurgeTransaction):
             with self._lock, self._deleting(dataset, window):
                 rows = int(fetch(self._main, statement)[0][0])
                 run(self._main, "SET LOCAL search_path = pg_catalog")
-                found = changed(fetch(self._main, f"SELECT {changes(dataset, rows)}::text")[0][0])
+                others = changed(fetch(self._main, f"SELECT {changes(dataset, rows)}::text")[0][0])
         finally:
             with suppress(*FAILURES):
                 self._run_to_commit("ROLLBACK")
@@ -218,7 +218,7 @@ class PostgresPurge(PostgresSnapshot, PurgeTransaction):
                 f"{dataset.name}: {wanted} rows were tried to be deleted, and {rows} would be; all was left as it was",
                 hint="a trigger or a rule keeps them: take it away, or set source_retention to never",
             )
-        self._refuse(found)
+        self._refuse(others)
         return rows
 
     @contextmanager
@@ -250,14 +250,14 @@ class PostgresPurge(PostgresSnapshot, PurgeTransaction):
     @override
     def commit(self) -> tuple[RowsChanged, ...]:
         dataset, allowed = self._dataset, self._dataset.purge_may_change
-        found: tuple[RowsChanged, ...] = ()
+        others: tuple[RowsChanged, ...] = ()
         own = "SET LOCAL search_path = pg_catalog;"
         check = checking(dataset, self._rows) if self._checks_changes else ""
         if allowed and check:
             with self._lock, self._translated("counting what else was changed"):
                 run(self._main, own)
-                found = changed(fetch(self._main, f"SELECT {changes(dataset, self._rows)}::text")[0][0])
-            self._refuse(found)
+                others = changed(fetch(self._main, f"SELECT {changes(dataset, self._rows)}::text")[0][0])
+            self._refuse(others)
             check = ""
         try:
             self._run_to_commit(f"{own}{check} COMMIT" if check else "COMMIT")
@@ -275,14 +275,14 @@ class PostgresPurge(PostgresSnapshot, PurgeTransaction):
                 f"{where}: no answer came to the commit of a deletion; its rows may or may not be gone",
                 hint="run the purge again: it compares and accounts for them",
             ) from None
-        return found
+        return others
 
     def _run_to_commit(self, script: str) -> None:
         run(self._main, script)
         self._is_open = False
 
-    def _refuse(self, found: Sequence[RowsChanged]) -> None:
-        others = unagreed(found, self._dataset.purge_may_change)
+    def _refuse(self, changes: Sequence[RowsChanged]) -> None:
+        others = unagreed(changes, self._dataset.purge_may_change)
         if others:
             raise Refused(
                 f"{self._dataset.name}: deleting its rows would change what nothing proves: {'; '.join(others)};"
@@ -315,10 +315,10 @@ class PostgresDrop(PostgresPurge, DropTransaction):
         if partition not in self.partitions(dataset).droppable:
             raise Partial(f"{partition.name}: is no longer a partition that may be dropped; it was left alone")
         versions = f"coalesce(sum({ROW_VERSION}), 0)::text" if self._known.is_versioned(dataset) else "''"
-        ((found, digest),) = self._query(f"SELECT count(*), {versions} FROM ONLY {partition.name} AS r")
-        if found != rows:
-            raise Refused(f"{partition.name}: {rows} rows were proven, and it has {found}; it was not dropped")
+        ((count, digest),) = self._query(f"SELECT count(*), {versions} FROM ONLY {partition.name} AS r")
+        if count != rows:
+            raise Refused(f"{partition.name}: {rows} rows were proven, and it has {count}; it was not dropped")
         with self._lock, self._translated(f"dropping {partition.name}"):
             statements = (f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT}'", *drop_statements(dataset, partition))
             run(self._main, "; ".join(statements))
-        return SourceState(rows=int(found), digest=str(digest))
+        return SourceState(rows=int(count), digest=str(digest))

@@ -78,9 +78,9 @@ def changes(dataset: Dataset, rows: int) -> str:
     )
 
 
-def changed(told: Any) -> tuple[RowsChanged, ...]:
+def changed(answer: Any) -> tuple[RowsChanged, ...]:
     """What ``changes`` gave, as values."""
-    rows = json.loads(told) if isinstance(told, str) else told
+    rows = json.loads(answer) if isinstance(answer, str) else answer
     return tuple(
         RowsChanged(relation=name, inserted=ins, updated=upd, deleted=gone, altered=bool(alt))
         for name, ins, upd, gone, alt in rows or ()
@@ -98,7 +98,7 @@ def checking(dataset: Dataset, rows: int) -> str:
 
 def find_effects(query: Query, dataset: Dataset, border: datetime) -> tuple[SideEffect, ...]:
     """Ask the catalogue, and count the rows that refer to rows from before ``border``."""
-    found = query(
+    rows = query(
         f"{_kin(dataset)},"
         " refs AS (SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.confdeltype, k.conkey, k.confkey, 1 AS depth"
         "  FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0"
@@ -159,7 +159,7 @@ def find_effects(query: Query, dataset: Dataset, border: datetime) -> tuple[Side
             if detail[:1] == "["
             else None,
         )
-        for kind, name, relation, detail, namespace, relname in found
+        for kind, name, relation, detail, namespace, relname in rows
     )
 
 

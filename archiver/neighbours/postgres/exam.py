@@ -65,7 +65,7 @@ class PostgresExam:
         Raises:
             AccessDenied, ConfigError, TransientError: The database cannot be asked.
         """
-        found = ask_once(
+        facts = ask_once(
             self.source,
             "SELECT current_user::text, has_table_privilege(c.oid, 'DELETE'), EXISTS ("
             "  SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a"
@@ -84,9 +84,9 @@ class PostgresExam:
             " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
             f"looking at the rights on {dataset.name}",
         )
-        if not found:
+        if not facts:
             return None
-        role, may_delete, has_time_index, rows = found[0]
+        role, may_delete, has_time_index, rows = facts[0]
         return RelationFacts(
             role=str(role),
             may_delete=may_delete,

@@ -23,16 +23,16 @@ _DELETE_TRIGGER = 8
 def find_partitions(query: Query, dataset: Dataset) -> Partitions:
     """Ask the catalogue. The session's time zone must be UTC: bounds are read as text."""
     parent = f"{literal(relation_name(dataset))}::regclass"
-    found = query(
+    rows = query(
         "SELECT p.partstrat::text, p.partnatts::int4,"
         f" coalesce(a.attname = {literal(dataset.time_column)}, false), pg_has_role(c.relowner, 'USAGE')"
         " FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_class c ON c.oid = p.partrelid"
         " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]"
         f" WHERE p.partrelid = {parent}"
     )
-    if not found:
+    if not rows:
         return Partitions()
-    strategy, columns, is_by_time, is_owner = found[0]
+    strategy, columns, is_by_time, is_owner = rows[0]
     if strategy != "r" or columns != 1 or not is_by_time:
         return _not(f"partitions are not ranges of {dataset.time_column} alone")
     if not is_owner:
@@ -86,7 +86,7 @@ def _pieces(query: Query, parent: str) -> Partitions:
             continue
         droppable.append(Partition(name=f"{quoted(namespace)}.{quoted(name)}", window=window))
     remarks = (f"{foreign} partitions belong to another role: their rows are deleted one by one",) if foreign else ()
-    return Partitions(droppable=tuple(sorted(droppable, key=lambda one: one.window)), remarks=remarks)
+    return Partitions(droppable=tuple(sorted(droppable, key=lambda partition: partition.window)), remarks=remarks)
 
 
 def _window(bound: str) -> Window | None:
@@ -102,8 +102,8 @@ def _window(bound: str) -> Window | None:
 
 
 def _instant(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def drop_statements(dataset: Dataset, partition: Partition) -> Sequence[str]:

@@ -32,9 +32,9 @@ class PostgresRunRequests(RunRequests):
 
     @override
     def take(self, who: str) -> RunRequest | None:
-        said = self._call("SELECT public.archiver_take_run($1)::text", (who,), "taking a request for a run")
-        found = json.loads(said)
-        return RunRequest(date.fromisoformat(found["day"]), found["attempt"]) if found else None
+        answer = self._call("SELECT public.archiver_take_run($1)::text", (who,), "taking a request for a run")
+        request = json.loads(answer)
+        return RunRequest(date.fromisoformat(request["day"]), request["attempt"]) if request else None
 
     @override
     def end(self, request: RunRequest, exit_status: int) -> bool:
@@ -46,13 +46,13 @@ class PostgresRunRequests(RunRequests):
         connection = self.source.connect(doing)
         try:
             run(connection, f"BEGIN; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
-            found = fetch(connection, statement, values)[0][0]
+            value = fetch(connection, statement, values)[0][0]
             run(connection, "COMMIT")
         except FAILURES as error:
             raise self._problem(error, doing) from None
         finally:
             close(connection)
-        return found
+        return value
 
     def _problem(self, error: BaseException, doing: str) -> ArchiverError:
         if state_of(error) in _MISSING_STATES:

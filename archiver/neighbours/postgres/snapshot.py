@@ -169,15 +169,15 @@ class PostgresSnapshot(Snapshot):
             grouped = f"SELECT CASE WHEN {where} THEN {bucket} END AS b, {state} FROM {relation} AS r"
         else:
             grouped = f"SELECT {bucket} AS b, {state} FROM {relation} AS r WHERE {where}"
-        found: dict[Window | None, SourceState] = {}
+        states: dict[Window | None, SourceState] = {}
         for start, count, mark in self._query(f"{grouped} GROUP BY 1 ORDER BY 1 NULLS FIRST"):
             window = None
             if start is not None:
                 utc = DATED_MIN.tzinfo
                 begin = start.replace(tzinfo=utc) if start.tzinfo is None else start.astimezone(utc)
                 window = Window(begin, begin + dataset.window)
-            found[window] = SourceState(rows=count, digest=mark)
-        return found
+            states[window] = SourceState(rows=count, digest=mark)
+        return states
 
     @override
     def scan(self, dataset: Dataset, schema: TableSchema, window: Window | None) -> Iterator[pa.RecordBatch]:
@@ -332,10 +332,10 @@ def _naming(dataset: Dataset, window: Window | None) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        said = value_condition(exc)
-        if not said:
+        what = value_condition(exc)
+        if not what:
             raise
-        raise _no_value(dataset, window, f"the server cannot write some row's value ({said})") from None
+        raise _no_value(dataset, window, f"the server cannot write some row's value ({what})") from None
 
 
 def _no_value(dataset: Dataset, window: Window | None, why: str) -> Partial:

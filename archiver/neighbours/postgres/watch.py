@@ -37,14 +37,14 @@ class PostgresWatch:
             AccessDenied, ConfigError, TransientError: The database cannot be asked.
         """
         # The catalogue says that the list is there even to a role that may not read it.
-        found = self._query(
+        rows = self._query(
             "SELECT c.relrowsecurity AND row_security_active(c.oid) FROM pg_catalog.pg_class c"
             " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'cron' AND c.relname = 'job'",
             "looking for scheduled jobs",
         )
-        if not found:
+        if not rows:
             return ()
-        if found[0][0]:
+        if rows[0][0]:
             # pg_cron's own policy: a role sees the jobs that it made, and others' jobs delete as well.
             return None
         try:
@@ -71,21 +71,21 @@ class PostgresWatch:
         doing = "looking at archiver's own jobs"
         if self._query("SELECT to_regprocedure('public.archiver_jobs()') IS NULL", doing) == [(True,)]:
             return None
-        found = self._query("SELECT public.archiver_jobs()::text", doing)[0][0]
-        if found is None:
+        text = self._query("SELECT public.archiver_jobs()::text", doing)[0][0]
+        if text is None:
             return None
-        said = json.loads(found)
+        log = json.loads(text)
         return CronLog(
-            clock=_moment(said["clock"]),
-            oldest_run=None if said["oldest_run"] is None else _moment(said["oldest_run"]),
+            clock=_moment(log["clock"]),
+            oldest_run=None if log["oldest_run"] is None else _moment(log["oldest_run"]),
             jobs=tuple(
                 CronRuns(
-                    name=one["name"],
-                    active=one["active"],
-                    failed=None if one["status"] is None else one["status"] != "succeeded",
-                    succeeded_at=None if one["succeeded_at"] is None else _moment(one["succeeded_at"]),
+                    name=job["name"],
+                    active=job["active"],
+                    failed=None if job["status"] is None else job["status"] != "succeeded",
+                    succeeded_at=None if job["succeeded_at"] is None else _moment(job["succeeded_at"]),
                 )
-                for one in said["jobs"]
+                for job in log["jobs"]
             ),
         )
 
@@ -98,7 +98,7 @@ class PostgresWatch:
         """
         time = quoted(dataset.time_column)
         relation, doing = relation_name(dataset), f"looking for the oldest row of {dataset.name}"
-        found = self._query(
+        rows = self._query(
             "SELECT c.relrowsecurity AND row_security_active(c.oid), format_type(a.atttypid, NULL)"
             " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
             " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped AND a.attnum > 0"
@@ -106,12 +106,12 @@ class PostgresWatch:
             f" AND a.attname = {literal(dataset.time_column)}",
             doing,
         )
-        if not found:
+        if not rows:
             raise ConfigError(
                 f"{self.location}: there is no {relation} with a column {time}; nothing was read",
                 hint="correct relation, schema and time_column of the dataset",
             )
-        hides, kind = found[0]
+        hides, kind = rows[0]
         if hides:
             raise AccessDenied(
                 f"{self.location}: row level security may hide rows of {relation} from this role; nothing was read",

@@ -75,16 +75,16 @@ def delete_in_bulk(call: Call, pages: Pages, keys: Iterable[str], *, at_once: in
     bulk = Bulk()
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="delete") as pool:
         listing = _list(pages, pool, list(_groups(keys)), bulk)
-        named = {key: one for _, found in listing for key, one in found.items()}
-        going = [(key, version) for key, one in named.items() for version in one.versions]
+        named = {key: entry for _, names in listing for key, entry in names.items()}
+        going = [(key, version) for key, entry in named.items() for version in entry.versions]
         _delete(call, pool, going, bulk, stay := set[str]())
         # Markers last: without its marker a version that a lock keeps would be the object again.
-        hidden = [(key, marker) for key, one in named.items() if key not in stay for marker in one.markers]
+        hidden = [(key, marker) for key, entry in named.items() if key not in stay for marker in entry.markers]
         _delete(call, pool, hidden, bulk, stay)
-        groups = [[key for key in group if key in found and key not in bulk.settled] for group, found in listing]
-        for group, found in _list(pages, pool, [group for group in groups if group], bulk):
+        groups = [[key for key in group if key in present and key not in bulk.settled] for group, present in listing]
+        for group, present in _list(pages, pool, [group for group in groups if group], bulk):
             for key in group:
-                left = found[key].total if key in found else 0
+                left = present[key].total if key in present else 0
                 if not left:
                     bulk.settled[key] = Removal(versions_deleted=named[key].total)
                 elif left < named[key].total:
@@ -95,11 +95,11 @@ def delete_in_bulk(call: Call, pages: Pages, keys: Iterable[str], *, at_once: in
 def _list(pages: Pages, pool: ThreadPoolExecutor, groups: Sequence[list[str]], bulk: Bulk) -> Listing:
     """List groups of keys; those that went unanswered are settled as such, those that cannot be listed are left out."""
     listing: Listing = []
-    for group, found in zip(groups, pool.map(lambda group: _listed(pages, group), groups), strict=True):
-        if isinstance(found, ArchiverError):
-            bulk.settled.update(dict.fromkeys(group, found))
+    for group, listed in zip(groups, pool.map(lambda group: _listed(pages, group), groups), strict=True):
+        if isinstance(listed, ArchiverError):
+            bulk.settled.update(dict.fromkeys(group, listed))
         else:
-            listing += found
+            listing += listed
     return listing
 
 
@@ -129,15 +129,15 @@ def _apart(keys: list[str]) -> list[list[str]]:
 def _listed(pages: Pages, keys: list[str]) -> Listing | ArchiverError:
     """What is there of these keys, which are sorted; nothing where it cannot be had in this way."""
     wanted = set(keys)
-    found: dict[str, _Named] = {}
+    names: dict[str, _Named] = {}
     others = 0
     try:
         for page in pages("ListObjectVersions", Prefix=_shared(keys)):
             for kind in ("Versions", "DeleteMarkers"):
                 for item in page.get(kind, ()):
                     if item["Key"] in wanted:
-                        one = found.setdefault(item["Key"], _Named())
-                        (one.versions if kind == "Versions" else one.markers).append(str(item["VersionId"]))
+                        named = names.setdefault(item["Key"], _Named())
+                        (named.versions if kind == "Versions" else named.markers).append(str(item["VersionId"]))
                     else:
                         others += 1
             if page.get("IsTruncated") and len(keys) > 1 and others > OTHERS_MAX * len(keys):
@@ -146,16 +146,16 @@ def _listed(pages: Pages, keys: list[str]) -> Listing | ArchiverError:
         return error
     except (ConfigError, ObjectMissing):
         return []
-    return [(keys, found)]
+    return [(keys, names)]
 
 
 def _listed_apart(pages: Pages, keys: list[str]) -> Listing | ArchiverError:
     listing: Listing = []
     for group in _apart(keys):
-        found = _listed(pages, group)
-        if isinstance(found, ArchiverError):
-            return found
-        listing += found
+        listed = _listed(pages, group)
+        if isinstance(listed, ArchiverError):
+            return listed
+        listing += listed
     return listing
 
 
@@ -164,7 +164,7 @@ def _delete(
 ) -> None:
     """Ask for versions to be deleted. ``stay`` gets keys of which one was not; what was done, a listing must tell."""
 
-    def one(batch: Sequence[tuple[str, str]]) -> Mapping[str, Any] | ArchiverError:
+    def delete_batch(batch: Sequence[tuple[str, str]]) -> Mapping[str, Any] | ArchiverError:
         objects = [{"Key": key, "VersionId": version} for key, version in batch]
         try:
             return call("DeleteObjects", Delete={"Objects": objects, "Quiet": True})
@@ -172,7 +172,7 @@ def _delete(
             return error
 
     batches = [versions[at : at + DELETE_BATCH_MAX] for at in range(0, len(versions), DELETE_BATCH_MAX)]
-    for batch, answer in zip(batches, pool.map(one, batches), strict=True):
+    for batch, answer in zip(batches, pool.map(delete_batch, batches), strict=True):
         if isinstance(answer, ArchiverError):
             stay.update(key for key, _ in batch)
             if isinstance(answer, TransientError | OutcomeUnknown):

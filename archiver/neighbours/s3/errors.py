@@ -146,8 +146,8 @@ def _refuse_answer(response: Mapping[str, Any], operation: str, thing: str) -> E
     fault = response.get("Error", {})
     code = str(fault.get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
-    said = f"{status} {code}: {one_line(fault.get('Message', ''))}"
-    what = f"{thing}: {operation} was answered {said}"
+    answer = f"{status} {code}: {one_line(fault.get('Message', ''))}"
+    what = f"{thing}: {operation} was answered {answer}"
     if code in {"PreconditionFailed", "ConditionalRequestConflict", "412"} or status == 412:  # noqa: PLR2004
         return Taken(what)
     if code == "NoSuchBucket":

@@ -23,7 +23,11 @@ def lifecycle_rules(answer: Mapping[str, Any]) -> tuple[LifecycleRule, ...]:
 def _rule(number: int, written: Mapping[str, Any]) -> LifecycleRule:
     prefix, filtered = _filter(written)
     noncurrent = written.get("NoncurrentVersionExpiration") or {}
-    moves = [_after(one) for one in written.get("Transitions") or () if one.get("StorageClass") in COLD_CLASSES]
+    moves = [
+        _after(transition)
+        for transition in written.get("Transitions") or ()
+        if transition.get("StorageClass") in COLD_CLASSES
+    ]
     return LifecycleRule(
         name=str(written.get("ID") or f"number {number}"),
         enabled=written.get("Status") == "Enabled",
@@ -32,14 +36,14 @@ def _rule(number: int, written: Mapping[str, Any]) -> LifecycleRule:
         expires_after=_after(written.get("Expiration") or {}),
         # Versions that it keeps by number have no end in time.
         noncurrent_after=None if noncurrent.get("NewerNoncurrentVersions") else _days(noncurrent, "NoncurrentDays"),
-        archives_after=min((one for one in moves if one is not None), default=None),
+        archives_after=min((move for move in moves if move is not None), default=None),
     )
 
 
 def _filter(written: Mapping[str, Any]) -> tuple[str, bool]:
     """The prefix, in whichever of three places it stands, and whether anything else is asked for."""
-    found = written.get("Filter") or {}
-    inner = found.get("And") or found
+    condition = written.get("Filter") or {}
+    inner = condition.get("And") or condition
     prefix = inner.get("Prefix") or written.get("Prefix") or ""
     return str(prefix), any(name != "Prefix" and value not in (None, []) for name, value in inner.items())
 
@@ -57,5 +61,5 @@ def _days(written: Mapping[str, Any], name: str) -> timedelta | None:
 
 def default_lock(answer: Mapping[str, Any]) -> timedelta:
     """The default retention of a GetObjectLockConfiguration; zero where there is none."""
-    found = (answer.get("ObjectLockConfiguration", {}).get("Rule") or {}).get("DefaultRetention") or {}
-    return timedelta(days=int(found.get("Days") or 0) + DAYS_OF_A_YEAR * int(found.get("Years") or 0))
+    retention = (answer.get("ObjectLockConfiguration", {}).get("Rule") or {}).get("DefaultRetention") or {}
+    return timedelta(days=int(retention.get("Days") or 0) + DAYS_OF_A_YEAR * int(retention.get("Years") or 0))

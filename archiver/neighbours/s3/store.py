@@ -209,15 +209,15 @@ class S3Store(ObjectStore):
 
     def _check_completed(self, key: str, completed: Mapping[str, Any], size_bytes: int) -> None:
         """A 200 whose body is empty or something else than a result is no success; the object itself must be there."""
-        found = self.stat(key) if completed.get("ETag") else None
-        if found is None:
+        reference = self.stat(key) if completed.get("ETag") else None
+        if reference is None:
             raise OutcomeUnknown(
                 f"{self.location}/{key}: CompleteMultipartUpload was answered 200 without a result; "
                 "the object may or may not exist"
             )
-        if found.size_bytes != size_bytes:
+        if reference.size_bytes != size_bytes:
             raise IntegrityError(
-                f"{self.location}/{key}: {size_bytes} bytes were sent, the store holds {found.size_bytes}"
+                f"{self.location}/{key}: {size_bytes} bytes were sent, the store holds {reference.size_bytes}"
             )
 
     def _encryption(self) -> dict[str, Any]:
@@ -237,11 +237,11 @@ class S3Store(ObjectStore):
         Raises:
             ObjectExists: Other bytes stand there.
         """
-        found = self.stat(key)
-        if found is None:
+        reference = self.stat(key)
+        if reference is None:
             return False
         digest = hashlib.sha256()
-        if found.size_bytes == size_bytes:
+        if reference.size_bytes == size_bytes:
             try:
                 with self.open(key) as stream:
                     while chunk := stream.read(STREAM_BUFFER_BYTES):
@@ -250,7 +250,7 @@ class S3Store(ObjectStore):
                 return False
         if digest.hexdigest() != sha256:
             raise ObjectExists(
-                f"{self.location}/{key}: holds {found.size_bytes} bytes with another SHA-256 than "
+                f"{self.location}/{key}: holds {reference.size_bytes} bytes with another SHA-256 than "
                 f"{sha256[:16]}… ({size_bytes} bytes); nothing was changed"
             )
         return True
@@ -340,19 +340,19 @@ class S3Store(ObjectStore):
     def _list_by_folder(self, prefix: str, mark: str) -> Iterator[ObjectRef]:
         """The right order from a store that sorts within folders only: one request for each folder."""
         after = mark.encode()
-        found: dict[bytes, ObjectRef | None] = {}
+        entries: dict[bytes, ObjectRef | None] = {}
         start = start_in_folder(prefix.rpartition("/")[0], mark)
         arguments = {"StartAfter": self._prefix + start} if start else {}
         for page in self._pages("ListObjectsV2", Prefix=self._prefix + prefix, Delimiter="/", **arguments):
             for reference in self._references(page):
                 if reference.key.encode() > after:
-                    found[reference.key.encode()] = reference
+                    entries[reference.key.encode()] = reference
             for item in page.get("CommonPrefixes", ()):
                 folder = str(item["Prefix"])[len(self._prefix) :].encode()
                 if folder > after or after.startswith(folder):
-                    found[folder] = None
-        for order in sorted(found):
-            entry = found[order]
+                    entries[folder] = None
+        for order in sorted(entries):
+            entry = entries[order]
             if entry is None:
                 yield from self._list_by_folder(order.decode(), mark)
             else:
@@ -380,10 +380,10 @@ class S3Store(ObjectStore):
             versions, markers = [], []
         if not versions and not markers:
             # Nothing there, or a store that keeps no versions; some list none although the object exists.
-            found = self.stat(key)
-            if found is not None:
+            reference = self.stat(key)
+            if reference is not None:
                 self._call("DeleteObject", key=key)
-            return Removal(versions_deleted=0 if found is None else 1)
+            return Removal(versions_deleted=0 if reference is None else 1)
         kept = self._delete_versions(key, [str(version["VersionId"]) for version in versions])
         if kept:
             if not any(marker.get("IsLatest") for marker in markers):
@@ -511,13 +511,13 @@ class S3Store(ObjectStore):
         it refuses both. Under a default Object Lock the probe's object stays for as long as the lock says.
         """
         key = layout.probe_key(token)
-        one, other = f"one {token}".encode(), f"other {token}".encode()
+        body, other_body = f"one {token}".encode(), f"other {token}".encode()
         self._check_bucket()
         self.delete(key)
         try:
-            answer = self._probe_first(key, one)
-            conditional = self._refuses(key, one, lambda: self._probe_put(key, other)) and self._refuses(
-                key, one, lambda: self._probe_parts(key, other)
+            answer = self._probe_first(key, body)
+            conditional = self._refuses(key, body, lambda: self._probe_put(key, other_body)) and self._refuses(
+                key, body, lambda: self._probe_parts(key, other_body)
             )
             if next((reference for reference in self.list(key) if reference.key == key), None) is None:
                 raise ConfigError(f"{self.location}: an object that was just written is not listed")
@@ -557,8 +557,8 @@ class S3Store(ObjectStore):
     def _any_key(self) -> str:
         """A key to try without credentials: some policies let anybody read objects, and nobody list them."""
         with contextlib.suppress(ArchiverError):
-            for found in self._call("ListObjectsV2", Prefix=self._prefix, MaxKeys=1).get("Contents", []):
-                return str(found["Key"]).removeprefix(self._prefix)
+            for item in self._call("ListObjectsV2", Prefix=self._prefix, MaxKeys=1).get("Contents", []):
+                return str(item["Key"]).removeprefix(self._prefix)
         return layout.DESCRIPTOR
 
     def _probe_first(self, key: str, body: bytes) -> dict[str, Any]:
@@ -586,10 +586,10 @@ class S3Store(ObjectStore):
         return False
 
 
-def _check_announced(key: str, found: str, announced: str) -> None:
-    if found != announced:
+def _check_announced(key: str, actual: str, announced: str) -> None:
+    if actual != announced:
         raise LocalResourceError(
-            f"{key}: the bytes to store have SHA-256 {found[:16]}…, {announced[:16]}… was announced; "
+            f"{key}: the bytes to store have SHA-256 {actual[:16]}…, {announced[:16]}… was announced; "
             "nothing was stored",
             hint="the file changed after it was written, or this machine's disk or memory is failing",
         )
