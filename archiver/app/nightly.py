@@ -146,7 +146,7 @@ class _Night:
     execute: bool = field(kw_only=True)
     findings: tuple[Finding, ...] | None = None
     verified: Verified | None = None
-    told: int = 0
+    reported: int = 0
 
     def spend(self) -> int:
         started_at, began = build.now(), self.run.monotonic()
@@ -315,8 +315,8 @@ class _Night:
 
     def ended(self, result: StepResult) -> None:
         entries = self._entries
-        self.reporter.appended(entries[self.told :])
-        self.told = len(entries)
+        self.reporter.appended(entries[self.reported :])
+        self.reported = len(entries)
         self.reporter.ended(result)
 
     # ── Afterwards ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from archiver.neighbours.local.workdir import LOCK, PREFIX, work_directory
 
 DIES = """
 import os, pathlib, sys
-from archiver.workdir import work_directory
+from archiver.neighbours.local.workdir import work_directory
 with work_directory(pathlib.Path(sys.argv[1])) as made:
     (made / "part-000001.parquet").write_bytes(b"rows in the clear")
     os.kill(os.getpid(), 9)

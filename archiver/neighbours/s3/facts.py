@@ -1,7 +1,9 @@
 """What a bucket says of itself. What it will not say is None, and never taken for a no."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from archiver.errors import ArchiverError, ConfigError, ObjectMissing
@@ -77,3 +79,12 @@ class Facts:
             return {}
         except ConfigError:
             return None
+
+
+def clock_of(answer: Mapping[str, Any]) -> datetime | None:
+    """The store's clock as an answer shows it, to the second."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return None if text is None else parsedate_to_datetime(text).astimezone(UTC)
+    except ValueError:
+        return None

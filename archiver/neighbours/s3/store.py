@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
@@ -50,7 +49,7 @@ from archiver.neighbours.s3.body import STREAM_BUFFER_BYTES, Body
 from archiver.neighbours.s3.bulk import DELETE_BATCH_MAX, Bulk, delete_in_bulk
 from archiver.neighbours.s3.connection import S3Options, connect
 from archiver.neighbours.s3.errors import BUCKET_HINT, FAILURES, GONE, UNDECIDED, Taken, Unsupported, refuse
-from archiver.neighbours.s3.facts import Facts
+from archiver.neighbours.s3.facts import Facts, clock_of
 from archiver.neighbours.s3.folders import start_in_folder
 from archiver.neighbours.s3.lifecycle import default_lock, lifecycle_rules
 
@@ -368,7 +367,7 @@ class S3Store(ObjectStore):
 
     @override
     def delete(self, key: str) -> Removal:
-        """See ``contracts.ObjectStore``.
+        """Delete every version that no lock keeps.
 
         Where Object Lock keeps a version, it is hidden behind a delete marker, so that readers of the archive do
         not find it, and ``kept_until`` says how long; a legal hold has no end and counts as ``DATED_MAX``.
@@ -501,11 +500,11 @@ class S3Store(ObjectStore):
     @override
     def clock(self) -> datetime | None:
         """The ``Date`` header of a listing of one key."""
-        return _date(self._call("ListObjectsV2", Prefix=self._prefix + layout.LEDGER_PREFIX, MaxKeys=1))
+        return clock_of(self._call("ListObjectsV2", Prefix=self._prefix + layout.LEDGER_PREFIX, MaxKeys=1))
 
     @override
     def probe(self, token: str) -> StoreFacts:
-        """See ``contracts.ObjectStore``.
+        """Find out by trying.
 
         Both ways of creating an object are tried on a key that is taken; a store counts as conditional only when
         it refuses both. Under a default Object Lock the probe's object stays for as long as the lock says.
@@ -527,7 +526,7 @@ class S3Store(ObjectStore):
                 object_lock=self._facts.object_lock(),
                 encryption=self._facts.default_encryption(key),
                 public=self._facts.public(key),
-                clock_at=_date(answer),
+                clock_at=clock_of(answer),
             )
         finally:
             with contextlib.suppress(ArchiverError):
@@ -593,17 +592,3 @@ def _check_announced(key: str, actual: str, announced: str) -> None:
             "nothing was stored",
             hint="the file changed after it was written, or this machine's disk or memory is failing",
         )
-
-
-def _date(answer: Mapping[str, Any]) -> datetime | None:
-    """The store's clock, to the second."""
-    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    try:
-        return None if text is None else parsedate_to_datetime(text).astimezone(UTC)
-    except ValueError:
-        return None
-
-
-def _method(operation: str) -> str:
-    """``ListObjectsV2`` → ``list_objects_v2``."""
-    return str(botocore.xform_name(operation))
