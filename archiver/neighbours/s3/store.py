@@ -592,3 +592,8 @@ def _check_announced(key: str, actual: str, announced: str) -> None:
             "nothing was stored",
             hint="the file changed after it was written, or this machine's disk or memory is failing",
         )
+
+
+def _method(operation: str) -> str:
+    """``ListObjectsV2`` → ``list_objects_v2``."""
+    return str(botocore.xform_name(operation))
