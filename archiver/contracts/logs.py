@@ -72,7 +72,8 @@ class DeletionRequests:
     """Every request that a tenant has made and not taken back.
 
     Attributes:
-        unknown: Why the requests cannot be told, empty when they can. Then each of the tenant's chunks may be touched.
+        unknown: Why the requests are unknown, empty when they are known. While they are unknown,
+            any of the tenant's chunks may be touched.
     """
 
     requests: tuple[DeletionRequest, ...] = ()

@@ -195,7 +195,7 @@ class PurgeTransaction(Snapshot, Protocol):
             How many rows were tried.
 
         Raises:
-            Refused: Something else would be changed, or the rows are not let go.
+            Refused: Something else would be changed, or something forbids deleting the rows.
             AccessDenied, TransientError: As ``delete``.
         """
         ...
@@ -309,7 +309,7 @@ class ServerFacts:
     Attributes:
         version: As ``server_version_num`` has it: 150004.
         is_remote: The connection is neither a Unix socket nor leads back to this machine.
-        is_encrypted: It is a TLS connection. None: it is not told.
+        is_encrypted: It is a TLS connection. None: unknown.
         is_standby: A replica: nothing can be deleted from it.
         may_make_temporary: A purge puts the keys of proven rows into a temporary table.
         statement_timeout: That a session of this role begins with; None: none.
@@ -338,7 +338,7 @@ class RelationFacts:
     Attributes:
         is_table: It could have an index.
         has_time_index: One begins with the time column.
-        rows_estimate: About, or at most; None: it is not told.
+        rows_estimate: About, or at most; None: unknown.
     """
 
     role: str

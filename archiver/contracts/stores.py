@@ -1,4 +1,4 @@
-"""What every neighbour promises, and what holds when a call fails.
+"""Stores and anchors: what each promises, and what holds when a call to any neighbour fails.
 
 An adapter never retries, never reads the clock and never logs; ``retry`` wraps it, ``app`` builds it. Every
 adapter, and every fake that stands in for one, passes the one suite in ``tests/contract/``; a new adapter is done

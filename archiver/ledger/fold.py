@@ -90,7 +90,7 @@ def check_next(holdings: Holdings, entry: Entry) -> None:
 
 
 def _copied(dataset: DatasetHoldings, events: Sequence[Event]) -> DatasetHoldings:
-    """One that these events can change. Only their slots are new: there may be thousands, and an entry for each."""
+    """A copy that these events can change. Only their slots are copied: there may be thousands, each with an entry."""
     slots = dict(dataset.slots)
     for slot in _slots_of(dataset, events):
         if slot in slots:

@@ -82,7 +82,7 @@ class SlotHoldings:
 
     @property
     def is_expired(self) -> bool:
-        """The archive held it, and has let it go for good."""
+        """The archive held rows of it, and all of them have expired."""
         return self.rows_expired > 0 and not self.segments
 
     @property
@@ -124,7 +124,7 @@ class ChunkHoldings:
     released: dict[str, str] = field(default_factory=dict)
 
     def copied(self) -> "ChunkHoldings":
-        """One that can be changed without changing this one."""
+        """A copy that can be changed without changing this one."""
         return ChunkHoldings(
             list(self.archived),
             self.waiting,
@@ -184,7 +184,7 @@ class DatasetHoldings:
         return sorted(self.slots.values(), key=lambda held: held.slot.sort_key)
 
     def holding(self) -> list[SlotHoldings]:
-        """Those of ``ordered`` of which anything is held: a few, where most have left the archive in many years."""
+        """The slots of ``ordered`` that still hold something: few of them, once most have expired over the years."""
         return sorted((held for held in self.slots.values() if held.segments), key=lambda held: held.slot.sort_key)
 
     def segments(self) -> Iterator[HeldSegment]:

@@ -262,7 +262,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRules:
-    """The rules of one dataset as a run was told them: what a record of deletions quotes.
+    """The rules of one dataset as configured for a run: what a record of deletions quotes.
 
     Attributes:
         place: Where the rows are, without credentials: ``public.app_audit_log``, ``loki``.

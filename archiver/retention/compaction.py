@@ -43,12 +43,12 @@ class SlotMerge:
 
     @property
     def rows(self) -> int:
-        """In all of them."""
+        """Rows in all of these parts."""
         return sum(held.segment.rows for held in self.segments)
 
     @property
     def size_bytes(self) -> int:
-        """Of all of them."""
+        """Bytes of all of these parts as stored."""
         return sum(held.segment.size_bytes for held in self.segments)
 
     @property

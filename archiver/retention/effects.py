@@ -11,10 +11,10 @@ _REWRITES = {"cascade": "deletes", "set_null": "sets to NULL", "set_default": "s
 def obstacles(
     effects: Sequence[SideEffect], may_change: Collection[str], *, leaving_first: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Why nothing may be deleted, each with the name of what stands against it; empty when nothing does.
+    """Why nothing may be deleted, each reason naming the obstacle; empty when nothing does.
 
     Args:
-        may_change: Relations of which a person said that they are not to be archived, as ``schema.relation``.
+        may_change: Relations that a person has declared not to be archived, as ``schema.relation``.
         leaving_first: Relations whose own rows are purged before; what is left of them is seen when it is deleted.
     """
     reasons = []

@@ -28,12 +28,12 @@ class ExpirySlot:
 
     @property
     def rows(self) -> int:
-        """In these segments."""
+        """Rows in these segments."""
         return sum(held.segment.rows for held in self.segments)
 
     @property
     def size_bytes(self) -> int:
-        """Of these segments."""
+        """Bytes of these segments as stored."""
         return sum(held.segment.size_bytes for held in self.segments)
 
 
@@ -67,7 +67,7 @@ class ExpiryPlan:
 
 
 def archive_due_at(dataset: Dataset, known: SlotHoldings, part: HeldSegment | None = None) -> datetime | None:
-    """When the archive must let go of a slot; None when no period is chosen.
+    """When a slot must leave the archive; None when no period is chosen.
 
     The period counts from the end of the window, so that no row goes before its time. Rows without a usable time, or
     with one that had not come when they were archived, count from the day on which they were.

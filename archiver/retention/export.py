@@ -99,11 +99,11 @@ def plan_export(
 ) -> ExportPlan:
     """Decide which slots of a dataset are read.
 
-    What has left the archive for good is not taken in again, unless it has to leave the source as well: a row that came
-    that late is archived once more, so that it is proven when it is deleted there, and leaves the archive in the same
-    night. A window has left for good when its period is over: one that lay in the future when a row of it was archived
-    and let go of is archived like any other when its time has come. Of rows without a time nothing tells those that
-    were let go of from new ones, so new ones bring them back.
+    What has expired from the archive is not archived again, unless it has to leave the source as well: a row that came
+    that late is archived once more, so that it is proven when it is deleted there, and expires in the same night. A
+    window has expired for good when its period is over: one that lay in the future when a row of it was archived and
+    expired is archived like any other when its time has come. Nothing distinguishes expired rows without a time from
+    new ones, so new ones bring them back.
 
     Without bounds: every window but the one that is still open, and the undated rows. With bounds: every window that
     has an instant in ``[since, until)``, the open one included, since somebody asked for it.
@@ -162,7 +162,7 @@ def _is_settled(
     if not same_state(known, state):
         return False
     if known.is_expired:
-        # The source began to have a retention after the archive had let go of it: without proof nothing can leave.
+        # The source began to have a retention after it had expired from the archive: without proof nothing can leave.
         return dataset.source_retention is None or not state.rows
     return not _is_lesser(held, known, schema)
 

@@ -82,7 +82,7 @@ class CompactReceipt:
 
 
 class CompactProgress(Protocol):
-    """Somebody who watches. Called from several threads; must not raise."""
+    """Watches a compaction. Called from several threads; must not raise."""
 
     def planned(self, merges: int, size_bytes: int) -> None:
         """So much is to be read."""

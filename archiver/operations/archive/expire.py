@@ -62,7 +62,7 @@ class ExpireReceipt:
 
 
 class ExpireProgress(Protocol):
-    """Somebody who watches. Must not raise."""
+    """Watches an expiry. Must not raise."""
 
     def planned(self, objects: int) -> None:
         """So many are to go."""
@@ -216,7 +216,7 @@ class Expire:
             self._delete(dataset.name, leaving, receipt)
 
     def _has_subject(self, dataset: Dataset, planned: ExpirySlot) -> bool:
-        """Whether a segment holds rows of a person on hold; also when that cannot be told."""
+        """Whether a segment holds rows of a person on hold; also when that is unknown."""
         wanted = {hold.subject for hold in planned.subjects}
         if self._digest is None or not dataset.subject_columns:
             return True

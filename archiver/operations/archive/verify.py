@@ -100,7 +100,7 @@ class VerifyReceipt:
 
 
 class VerifyProgress(Protocol):
-    """Somebody who watches. Called from several threads; must not raise."""
+    """Watches a verification. Called from several threads; must not raise."""
 
     def planned(self, segments: int, size_bytes: int) -> None:
         """The ledger is read; so much is to be looked at."""
@@ -195,7 +195,7 @@ def verify(
             key for key in receipt.litter if litter_before is None or lying[key].modified_at < litter_before
         ]
     else:
-        _say_what_cannot_be_told(store, holdings, receipt)
+        _withdraw_undecided(store, holdings, receipt)
     receipt.problems.sort(key=lambda problem: problem.subject)
     return receipt, holdings
 
@@ -247,7 +247,7 @@ def _forgive_replaced(
     receipt.problems = [problem for problem in receipt.problems if problem.subject not in left]
 
 
-def _say_what_cannot_be_told(store: ObjectStore, holdings: Holdings, receipt: VerifyReceipt) -> None:
+def _withdraw_undecided(store: ObjectStore, holdings: Holdings, receipt: VerifyReceipt) -> None:
     """Where the ledger cannot be followed to its end, an object that is not there may have left by a later entry."""
     suspects = {problem.subject for problem in receipt.problems} & named_keys(holdings)
     absent = {key for key in suspects if store.stat(key) is None}
@@ -333,7 +333,7 @@ def _fold(
 def _superseded(chain: Iterable[SignedEntry]) -> set[str]:
     """Lists of waiting chunks that a later entry replaced: named once, needed no longer, and holding no row.
 
-    A sweep takes them along; nobody needs to be told of them.
+    A sweep takes them along; nobody needs to hear of them.
     """
     return {
         event.list.key

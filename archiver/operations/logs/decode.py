@@ -43,7 +43,7 @@ class LineScrubber(Protocol):
 
 
 class LokiProgress(Protocol):
-    """Somebody who watches. Called from several threads; must not raise."""
+    """Watches an export of logs. Called from several threads; must not raise."""
 
     def chunks_planned(self, chunks: int, size_bytes: int) -> None:
         """So much is to be read."""
@@ -174,7 +174,7 @@ class Decoder:
         """Leave out what somebody asked Loki to delete.
 
         Raises:
-            Inexact: It cannot be told which entries these are.
+            Inexact: It cannot be decided exactly which entries these are.
         """
         mask, by = _covered(wanted, ref, rows)
         if mask is None:
@@ -245,7 +245,7 @@ def _covered(wanted: Sequence[Rule], ref: ChunkRef, rows: ChunkRows) -> tuple[pa
 
 
 def _same_lines(left: pa.Table, rewritten: ChunkRows, wanted: Sequence[Rule], ref: ChunkRef) -> bool:
-    """Whether another chunk holds what is left of one, times and lines in the same order, before or after requests."""
+    """Whether another chunk holds the rest of this one, times and lines in order, before or after deletion requests."""
     if left.num_rows == 0:
         return False
     names = ["timestamp", "line", "line_bytes"]

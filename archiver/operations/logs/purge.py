@@ -257,7 +257,7 @@ class PurgeLoki:
         return reconciled
 
     def execute(self, plan: LokiPurgePlan, *, confirmed: Sequence[Statement] = ()) -> LokiPurgeReceipt:
-        """Delete the chunks that the plan lets go, each as far as it is proven.
+        """Delete the chunks that the plan releases, each as far as it is proven.
 
         Raises:
             Refused: Something says that a Loki uses the directory; nothing was deleted.
@@ -305,7 +305,7 @@ class PurgeLoki:
         intended: list[ChunksDeletionIntended] = []
 
         def intent() -> list[Event]:
-            # Decided again each time: another run may have placed a hold, or let go of the proof.
+            # Decided again each time: another run may have placed a hold, or expired the proof.
             going[:] = [ref for ref in proven if not self._against(ref, proofs[ref.chunk])]
             named = self._lists.write([KnownChunk.of(ref, "deleted") for ref in going])
             if named is None:

@@ -173,7 +173,7 @@ def covered(rule: Rule, labels: Mapping[str, str], table: pa.Table) -> pa.Chunke
         table: As in ``contracts.ChunkRows``.
 
     Raises:
-        Inexact: It cannot be told.
+        Inexact: It cannot be decided exactly.
     """
     times = table.column("timestamp").cast(pa.int64())
     inside = pc.and_(

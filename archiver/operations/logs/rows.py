@@ -68,7 +68,7 @@ class Place:
 
     @property
     def slot(self) -> Slot:
-        """What it becomes."""
+        """The slot of its rows."""
         return Slot(tenant=self.tenant, window=self.window)
 
 

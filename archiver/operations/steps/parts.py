@@ -70,7 +70,7 @@ class Parts:
         )
 
     def upload(self, segment: Segment, part: WrittenPart) -> Segment:
-        """Make a named part durable, and let go of its file."""
+        """Make a named part durable in the store, and remove its local file."""
         self.ledger.store.create(segment.key, part.path, sha256=part.sha256)
         part.path.unlink(missing_ok=True)
         return segment

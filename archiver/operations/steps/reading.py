@@ -103,7 +103,7 @@ class HeldRows:
 
     @property
     def columns(self) -> pa.Schema:
-        """Of both sides of a comparison."""
+        """The columns of both sides of a comparison."""
         schema = arrow_schema(self.schema)
         if any(self._is_unlike(written) for _, written in self.parts):
             schema = schema.append(pa.field(_HOLDS_LESS, pa.bool_()))

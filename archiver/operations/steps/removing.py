@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def batches(items: Iterable[T]) -> Iterator[list[T]]:
-    """As many as one entry may name."""
+    """The items in batches, each of at most as many as one entry may name."""
     left = iter(items)
     while some := list(islice(left, KEYS_PER_ENTRY_MAX)):
         yield some

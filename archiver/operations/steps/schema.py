@@ -1,4 +1,4 @@
-"""What is to be said of a dataset's columns before rows with them are archived."""
+"""Announce a dataset's columns in the ledger before rows with them are archived."""
 
 from archiver.errors import SchemaDrift
 from archiver.ledger.holdings import DatasetHoldings

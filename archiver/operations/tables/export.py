@@ -123,13 +123,13 @@ class ExportReceipt:
 
 
 class ExportProgress(Protocol):
-    """Somebody who watches an export. Called from several threads; must not raise."""
+    """Watches an export. Called from several threads; must not raise."""
 
     def planned(self, plans: Sequence[ExportPlan]) -> None:
         """A snapshot was taken and these are its plans; called once for each snapshot."""
 
     def rows_read(self, dataset: str, rows: int) -> None:
-        """So many more rows arrived."""
+        """This many more rows arrived."""
 
     def slot_done(self, event: Exported) -> None:
         """A slot was read, written and uploaded; it is not committed yet."""
@@ -441,7 +441,7 @@ class Export:
         scan: Iterator[pa.RecordBatch],
         tally: "_Tally",
     ) -> Iterator[pa.RecordBatch]:
-        """Those of the source's rows that no held part of the slot has, in order; the archive's side is read back."""
+        """The source's rows that no held part of the slot has, in order; the archive's side is read back."""
         order = (work.schema.time_column, *work.schema.key_columns)
         paths = [fetched(files, self._run, self._ledger.store, part.segment) for part in held]
         archived = HeldRows.of(work.held, held, paths, work.schema, self._options.privacy_key)

@@ -102,13 +102,13 @@ class PurgeReceipt:
 
 
 class PurgeProgress(Protocol):
-    """Somebody who watches; must not raise."""
+    """Watches a purge; must not raise."""
 
     def planned(self, plans: Sequence[PurgePlan]) -> None:
         """What is to be done."""
 
     def rows_purged(self, dataset: str, rows: int) -> None:
-        """So many more rows are gone."""
+        """This many more rows are gone."""
 
 
 def plan_word(plans: Sequence[PurgePlan]) -> str:

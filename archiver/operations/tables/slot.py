@@ -95,7 +95,7 @@ class Held:
 
     @property
     def columns(self) -> pa.Schema:
-        """Of both sides of a comparison."""
+        """The columns of both sides of a comparison."""
         return self.rows.columns
 
     def batches(self, window: Window | None = None) -> list[Iterator[pa.RecordBatch]]:
