@@ -68,9 +68,9 @@ def purge(
             return purge_tables(archive, source, chosen, DeletionView(output), confirm=confirm)
 
         def of_logs() -> LogsLooked | LogsPurged:
-            # A word confirms one plan: where the tables have one as well, it is theirs.
-            word = None if has_tables else confirm
+            # A token confirms one plan: where the tables have one as well, it is theirs.
+            token = None if has_tables else confirm
             reading = archive.with_jobs(settings.loki.jobs)
-            return purge_logs(reading, log_views.SilentProof(), execute=execute, confirm=word)
+            return purge_logs(reading, log_views.SilentProof(), execute=execute, confirm=token)
 
         finish(output, each(of_tables if has_tables else None, of_logs if has_logs else None))

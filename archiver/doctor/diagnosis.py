@@ -38,7 +38,7 @@ class Diagnosis:
     fix: str = ""
 
     def __post_init__(self) -> None:
-        """Nobody is told that something is wrong without being told what to do."""
+        """A problem without a fix is refused."""
         assert bool(self.fix) == (self.severity is not Severity.OK), self.check
         assert bool(self.exit) == (self.severity is not Severity.OK), self.check
 

@@ -1,4 +1,4 @@
-"""What whoever asks has to find out, for each judgement. None: it is not told."""
+"""The facts that each judgement needs. None: not known."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -113,14 +113,14 @@ def rows_overdue(seen: Observation) -> int:
 
 
 def _overdue_rows(dataset: DatasetFacts) -> int:
-    """As the last look found; where nobody looked at the source, as far as the archive itself knows."""
+    """As last observed; without an observation of the source, as far as the archive itself knows."""
     seen = {observation.place: observation for observation in dataset.observations if observation.rows is not None}
     unseen = 0 if "source" in seen else dataset.rows_overdue_known or 0
     return unseen + sum(rows_overdue(observation) for observation in seen.values())
 
 
 def _unseen(dataset: DatasetFacts, place: str) -> Iterator[Remark]:
-    """Nobody looked: what the archive itself knows counts, and that nobody looked is said."""
+    """Without an observation, what the archive itself knows counts, and a remark says that none was made."""
     if dataset.rule is None or not (dataset.held.rows or dataset.archived.rows or dataset.rows_relocated):
         return
     if place == "source":

@@ -86,7 +86,7 @@ def nominal(rule: DatasetRules) -> Dataset:
 
 
 def archive_due(rule: DatasetRules, slot: SlotHoldings) -> datetime | None:
-    """When the archive must let go of a slot; None: no period, or beyond the calendar."""
+    """When a slot must expire from the archive; None: no period, or beyond the calendar."""
     try:
         return archive_due_at(nominal(rule), slot)
     except OverflowError:

@@ -16,7 +16,7 @@ ARCHIVE_DIGITS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a report must be told besides the entries.
+    """What a report needs besides the entries.
 
     Attributes:
         store, anchor: Where they are, without credentials.

@@ -594,4 +594,4 @@ _TAKE: Mapping[type[object], Callable[[Collector, Holdings, SignedEntry, Any], N
     QuarantineReleased: _released,
     AnchorAdopted: _adopted,
 }
-"""What a report tells of each kind of event; the rest shows in the holdings at the period's end."""
+"""How each kind of event enters a report; all others show in the holdings at the period's end."""

@@ -66,7 +66,7 @@ def exit_status(findings: Iterable[Finding]) -> int:
 
 
 def _alertmanager_flag(targets: tuple[ComposeTarget, ...]) -> str | Unknown | None:
-    """The flag is told by no API: it is known where the compose file is."""
+    """No API gives the flag: it is known only from the compose file."""
     flag: str | Unknown | None = Unknown(Look.NO_API(), Fix.NAME_COMPOSE())
     for target in targets:
         flag = compose.alertmanager_flag(composefile.read(target.file))
@@ -118,7 +118,7 @@ class _Run:
         self.contained(kind, target.address, ask)
 
     def contained(self, kind: str, subject: str, look: Callable[[], tuple[Finding, ...]]) -> None:
-        """Add what was found; whatever stops one part stops only that part, and is said."""
+        """Add the findings of one part; what stops that part stops no other, and is a finding itself."""
         try:
             results = look()
         except Exception as exc:  # noqa: BLE001 - the other parts must still be looked at, and this one is reported

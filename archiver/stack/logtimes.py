@@ -43,7 +43,7 @@ class FirstTime:
     """The earliest time that a file's first lines tell.
 
     Attributes:
-        at: None: no line told one.
+        at: None: no line has a time.
         is_empty: There is no line at all.
     """
 
@@ -52,7 +52,7 @@ class FirstTime:
 
 
 def first_time(path: Path, modified: datetime, zone: tzinfo) -> FirstTime:
-    """The time of the first line that tells one.
+    """The time of the first line that has one.
 
     Args:
         modified: When the file was last written: its lines are not younger, which gives RFC 3164 its year.
@@ -92,7 +92,7 @@ def _head(path: Path) -> bytes | None:
 
 
 def time_of_line(line: str, modified: datetime, zone: tzinfo) -> datetime | None:
-    """The time that one line tells, in UTC; None where it tells none."""
+    """The time of a line, in UTC; None when it has none."""
     text = line.strip()
     if text.startswith("{"):
         return _of_json(text, zone)

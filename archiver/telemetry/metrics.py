@@ -47,7 +47,7 @@ OF_ONE_RUN: Final = frozenset(
         "archiver_last_run_bytes",
     }
 )
-"""Said anew by every run. All others keep their last value through a run that could not find a new one."""
+"""Written by every run. All other series keep their last value when a run has no new one."""
 
 SUBJECTS: Final = ("prometheus", "loki", "alertmanager", "alerts", "compose", "logs", "store", "supabase")
 
@@ -65,7 +65,7 @@ class DatasetCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What is told of a run.
+    """What is published about a run.
 
     Attributes:
         ended_at: The local clock.
@@ -91,7 +91,7 @@ def series_of(facts: RunFacts, before: Series) -> Series:
     """All series after a run.
 
     Args:
-        before: What the last run told; whatever this one could not find out stays as it was said.
+        before: What the last run wrote; a series without a new value keeps its old one.
     """
     series: Series = {key: value for key, value in before.items() if key[0] not in OF_ONE_RUN}
     series.update(_run(facts))

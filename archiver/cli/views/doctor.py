@@ -17,7 +17,7 @@ LABEL_WIDTH = 9
 def diagnoses(output: Output, examined: Sequence[Diagnosis], exit_status: int) -> None:
     """All of them, the worst ones last on a terminal, where a person looks; in their own order as JSON.
 
-    Without a terminal what is ok is not told, as everywhere.
+    Without a terminal, what is ok is not printed, as everywhere.
     """
     counts = Counter(diagnosis.severity for diagnosis in examined)
     if output.as_json:

@@ -19,7 +19,7 @@ LABEL_WIDTH = 13
 def findings(output: Output, checked: Sequence[Finding], exit_status: int) -> None:
     """All of them, the worst ones last on a terminal, where a person looks; in their own order as JSON.
 
-    Without a terminal, in cron, what is ok is not told.
+    Without a terminal, as in cron, what is ok is not printed.
     """
     counts = Counter(finding.verdict for finding in checked)
     if output.as_json:

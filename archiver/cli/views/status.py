@@ -6,7 +6,7 @@ from archiver.words import english
 
 
 def archive_status(output: Output, status: ArchiveStatus) -> None:
-    """All that ``archiver status`` says."""
+    """The output of ``archiver status``."""
     if output.as_json:
         output.json_document(status)
         return

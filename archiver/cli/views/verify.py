@@ -41,7 +41,7 @@ class VerifyView:
             self._progress.stop()
 
     def planned(self, segments: int, size_bytes: int) -> None:
-        """So much is to be looked at."""
+        """How much is going to be checked."""
         if self._progress is not None and segments:
             self._task = self._progress.add_task("verifying", total=size_bytes)
 
