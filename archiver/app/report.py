@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ HOW_NOT_WHAT = frozenset(
     }
 )
 """Settings that change how the work is done and never what is kept, deleted or stated. All others decide something."""
+
+STATED_AS_THEY_ARE = ("source", "time_column", "subject_columns", "purpose", "legal_basis", "deletion_class")
+"""What the ledger states of a dataset under the same name and in the same form."""
 
 
 # ── Reports ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,7 +201,10 @@ def stated_rules(settings: Settings) -> RulesStated:
     return RulesStated(
         config_sha256=config_sha256(settings),
         datasets=(
-            *(_dataset_rules(settings, dataset) for dataset in settings.resolved_datasets()),
+            *(
+                _dataset_rules(dataset, f"{dataset.namespace}.{dataset.relation}")
+                for dataset in settings.resolved_datasets()
+            ),
             *(() if logs is None else (_log_rules(settings, logs),)),
         ),
         stack_retention_s=_seconds(settings.stack.retention),
@@ -264,39 +271,27 @@ def _leaf(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _dataset_rules(settings: Settings, dataset: Dataset) -> DatasetRules:
+def _log_rules(settings: Settings, logs: Dataset) -> DatasetRules:
+    # A directory is a path of this machine, and says nothing to anybody else.
+    place = settings.loki_store if settings.loki_store and settings.loki_store.startswith("s3:") else LOGS
+    return replace(
+        _dataset_rules(logs, place),
+        line_policies=tuple(sorted(f"{pattern}={action}" for pattern, action in settings.loki.lines.items())),
+        # Loki's compactor deletes there; what is promised of it is what the stack check holds it to.
+        source_retention_s=_seconds(settings.stack.loki.retention or settings.stack.retention),
+    )
+
+
+def _dataset_rules(dataset: Dataset, place: str) -> DatasetRules:
     return DatasetRules(
         dataset=dataset.name,
-        source=dataset.source,
-        place=f"{dataset.namespace}.{dataset.relation}",
-        time_column=dataset.time_column,
-        subject_columns=dataset.subject_columns,
+        place=place,
         policies=tuple(
             ColumnPolicy(column=column, action=action) for column, action in sorted(dataset.policies.items())
         ),
         source_retention_s=None if dataset.source_retention is None else _seconds(dataset.source_retention),
         archive_retention_s=None if dataset.archive_retention is None else _seconds(dataset.archive_retention),
-        purpose=dataset.purpose,
-        legal_basis=dataset.legal_basis,
-        deletion_class=settings.all_datasets()[dataset.name].deletion_class,
-    )
-
-
-def _log_rules(settings: Settings, logs: Dataset) -> DatasetRules:
-    # Loki's compactor deletes there; what is promised of it is what the stack check holds it to.
-    promised = settings.stack.loki.retention or settings.stack.retention
-    return DatasetRules(
-        dataset=logs.name,
-        source=logs.source,
-        # A directory is a path of this machine, and says nothing to anybody else.
-        place=settings.loki_store if settings.loki_store and settings.loki_store.startswith("s3:") else "loki",
-        time_column=logs.time_column,
-        line_policies=tuple(sorted(f"{pattern}={action}" for pattern, action in settings.loki.lines.items())),
-        source_retention_s=_seconds(promised),
-        archive_retention_s=None if logs.archive_retention is None else _seconds(logs.archive_retention),
-        purpose=logs.purpose,
-        legal_basis=logs.legal_basis,
-        deletion_class=settings.loki.deletion_class,
+        **{name: getattr(dataset, name) for name in STATED_AS_THEY_ARE},
     )
 
 
