@@ -148,8 +148,7 @@ def build_source(settings: Settings, stop: threading.Event | None = None) -> "Po
 
     return PostgresSource(
         settings.supabase_db_url.get_secret_value(),
-        connect_timeout_s=settings.postgres.connect_timeout_s,
-        statement_timeout_s=settings.postgres.statement_timeout_s,
+        settings.postgres,
         settle_margin=settings.export.settle_margin,
         lock_timeout_s=settings.purge.lock_timeout_s,
     )
@@ -183,8 +182,7 @@ def build_data_api(settings: Settings, what: str) -> "DataApi":
     api = DataApi(
         settings.supabase_url,
         settings.supabase_secret_key.get_secret_value(),
-        connect_timeout_s=settings.data_api.connect_timeout_s,
-        read_timeout_s=settings.data_api.read_timeout_s,
+        settings.data_api,
     )
     api.check_key()
     return api

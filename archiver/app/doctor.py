@@ -465,8 +465,7 @@ class _Exam:
         api = DataApi(
             settings.supabase_url,
             settings.supabase_secret_key.get_secret_value(),
-            connect_timeout_s=settings.data_api.connect_timeout_s,
-            read_timeout_s=settings.data_api.read_timeout_s,
+            settings.data_api,
         )
         parts = urlsplit(api.url)
         yield from judge_project(

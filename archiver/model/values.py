@@ -27,6 +27,9 @@ ZERO_HASH = "0" * 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+SETTLE_MARGIN = timedelta(hours=1)
+"""How long ago others' transactions count as begun where the server hides it, unless it is set otherwise."""
+
 SOURCE_RETENTION = timedelta(days=30)
 """How long anything may stay where it came from, unless it is set otherwise: the operator's choice; no law names it."""
 

@@ -12,6 +12,7 @@ import pytest
 
 from archiver.errors import AccessDenied, ArchiverError, ConfigError, SchemaDrift, TransientError
 from archiver.model import Dataset, Slot, Window
+from archiver.neighbours.postgres.settings import PostgresSettings
 from archiver.neighbours.postgres.source import PostgresSource
 from archiver.parquet import PartWriter
 from tests.support.alltypes import COLUMNS, statements
@@ -266,7 +267,7 @@ def test_fault_25_what_keeps_us_out_is_named_and_no_secret_is(
     postgres_server: Any, dsn: str, kind: type[ArchiverError]
 ) -> None:
     """Wrong password, unknown role, unknown database, nobody there."""
-    source = PostgresSource(dsn.format(port=postgres_server.port), connect_timeout_s=3)
+    source = PostgresSource(dsn.format(port=postgres_server.port), settings=PostgresSettings(connect_timeout_s=3))
     with pytest.raises(kind) as caught, source.snapshot():
         pass
     assert type(caught.value) is kind
@@ -337,7 +338,7 @@ def test_fault_16_a_statement_that_takes_too_long(logs: Database) -> None:
         "CREATE VIEW slow_logs AS SELECT id, created_at, public.slow(message) AS message FROM public.logs",
     )
     dataset = replace(LOGS, relation="slow_logs", key_columns=("id",))
-    with PostgresSource(logs.dsn, statement_timeout_s=0.3).snapshot() as snapshot:
+    with PostgresSource(logs.dsn, settings=PostgresSettings(statement_timeout_s=0.3)).snapshot() as snapshot:
         schema = snapshot.schema(dataset)
         with pytest.raises(TransientError, match="discarded"):
             list(snapshot.scan(dataset, schema, DAY))

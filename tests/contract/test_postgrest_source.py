@@ -17,6 +17,7 @@ from archiver.contracts import Source
 from archiver.errors import AccessDenied, ConfigError, SchemaDrift, TransientError
 from archiver.model import Dataset, Slot, Window
 from archiver.neighbours.dataapi.client import URL_BYTES_MAX, DataApi, key_kind
+from archiver.neighbours.dataapi.settings import DataApiSettings
 from archiver.neighbours.dataapi.source import PostgrestSource
 from archiver.neighbours.postgres.source import PostgresSource
 from archiver.neighbours.retry import Retry, RetryPolicy
@@ -474,7 +475,9 @@ def test_a_relation_that_the_data_api_has_not_noticed_yet_is_named(project: Proj
 
 
 def test_nobody_there_is_temporary_and_no_key_is_shown() -> None:
-    source = PostgrestSource(DataApi("http://127.0.0.1:1", "sb_secret_geheim", connect_timeout_s=2), AT_ONCE)
+    source = PostgrestSource(
+        DataApi("http://127.0.0.1:1", "sb_secret_geheim", DataApiSettings(connect_timeout_s=2)), AT_ONCE
+    )
     with pytest.raises(TransientError, match="cannot be reached") as caught, source.snapshot():
         pass
     assert "geheim" not in f"{caught.value!r} {caught.value.hint} {source!r}"

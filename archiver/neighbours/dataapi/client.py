@@ -31,6 +31,7 @@ from archiver.errors import (
     TransientError,
 )
 from archiver.model import Dataset
+from archiver.neighbours.dataapi.settings import DataApiSettings
 from archiver.neighbours.postgres.connection import CONDITIONS
 from archiver.neighbours.postgres.effects import CHANGED, changed
 from archiver.neighbours.retry import RetryPolicy
@@ -135,13 +136,12 @@ class DataApi:
     Attributes:
         url: ``https://<project>.supabase.co``.
         key: ``sb_secret_…``, or the legacy ``service_role`` token.
-        read_timeout_s: Between two pieces of an answer; a statement may run so long before the first one.
+        settings: How long it is waited for; a statement may run so long as an answer is waited for.
     """
 
     url: str
     key: str = field(repr=False)
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 60.0
+    settings: DataApiSettings = field(default_factory=DataApiSettings)
     _client: "Client | None" = field(default=None, init=False, repr=False)
     _http: httpx.Client | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -198,7 +198,7 @@ class DataApi:
                 from supabase.lib.client_options import SyncClientOptions  # noqa: PLC0415
 
                 self.check_key()
-                timeout = httpx.Timeout(self.read_timeout_s, connect=self.connect_timeout_s)
+                timeout = httpx.Timeout(self.settings.read_timeout_s, connect=self.settings.connect_timeout_s)
                 limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
                 self._http = httpx.Client(timeout=timeout, limits=limits, trust_env=True)
                 # Whoever lets go of this object need not think of its connections.

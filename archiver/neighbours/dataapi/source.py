@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing_extensions import override
 
 from archiver.contracts import Purgeable, PurgeTransaction, Snapshot
-from archiver.model import Dataset
+from archiver.model import SETTLE_MARGIN, Dataset
 from archiver.neighbours.dataapi.client import DataApi, RetryingApi, Sizes
 from archiver.neighbours.dataapi.purge import PostgrestPurge
 from archiver.neighbours.dataapi.snapshot import PostgrestSnapshot
@@ -30,7 +30,7 @@ class PostgrestSource(Purgeable):
 
     api: DataApi
     policy: RetryPolicy = field(default_factory=RetryPolicy)
-    settle_margin: timedelta = timedelta(hours=1)
+    settle_margin: timedelta = SETTLE_MARGIN
     purge_body_bytes_max: int = 4 * 1024 * 1024
     sizes: Sizes = field(default_factory=Sizes, init=False, repr=False, compare=False)
 

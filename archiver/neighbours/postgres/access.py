@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from archiver.model import SETTLE_MARGIN
 from archiver.neighbours.postgres.catalog import Described
 from archiver.neighbours.postgres.connection import ConnectionString, close, connect, refuse_pooler
+from archiver.neighbours.postgres.settings import PostgresSettings
 
 
 class Spare:
@@ -45,16 +47,15 @@ class PostgresAccess:
 
     Attributes:
         dsn: In any form that libpq takes; direct or through a session pooler.
-        statement_timeout_s: None: the role's own.
+        settings: How long it is waited for.
         settle_margin: Where the server hides when others' transactions began, they count as begun so long ago.
         described: What snapshots found relations to be; a transaction that deletes begins with a look whether it is
             still true.
     """
 
     dsn: str = field(repr=False)
-    connect_timeout_s: float = 10.0
-    statement_timeout_s: float | None = None
-    settle_margin: timedelta = timedelta(hours=1)
+    settings: PostgresSettings = field(default_factory=PostgresSettings)
+    settle_margin: timedelta = SETTLE_MARGIN
     application_name: str = "archiver"
     lock_timeout_s: float = 5.0
     spare: Spare = field(default_factory=Spare, init=False, repr=False, compare=False)
@@ -77,7 +78,10 @@ class PostgresAccess:
         """
         string = ConnectionString(self.dsn)
         connection = connect(
-            string, doing=doing, connect_timeout_s=self.connect_timeout_s, application_name=self.application_name
+            string,
+            doing=doing,
+            connect_timeout_s=self.settings.connect_timeout_s,
+            application_name=self.application_name,
         )
         if not self.spare.was_looked_at:
             try:

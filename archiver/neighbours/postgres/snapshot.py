@@ -116,7 +116,7 @@ class PostgresSnapshot(Snapshot):
         run(self._main, script)
 
     def _limits(self) -> dict[str, str]:
-        timeout_s = self._source.statement_timeout_s
+        timeout_s = self._source.settings.statement_timeout_s
         return {} if timeout_s is None else {"statement_timeout": f"{max(1, round(timeout_s * 1000))}ms"}
 
     def close(self, *, is_sound: bool = False) -> None:

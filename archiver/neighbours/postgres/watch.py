@@ -137,7 +137,7 @@ def ask_once(source: PostgresSource, statement: str, doing: str) -> list[tuple[A
     Raises:
         AccessDenied, ConfigError, TransientError, SchemaDrift: The database cannot be asked.
     """
-    timeout_s = source.statement_timeout_s or STATEMENT_TIMEOUT_S
+    timeout_s = source.settings.statement_timeout_s or STATEMENT_TIMEOUT_S
     connection = source.connect(doing)
     try:
         run(connection, begin_script("READ ONLY", settings={"statement_timeout": f"{round(timeout_s * 1000)}ms"}))

@@ -1,9 +1,8 @@
 """``[export]``, ``[purge]``: how rows come out of their tables."""
 
-from datetime import timedelta
-
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from archiver.model import SETTLE_MARGIN
 from archiver.section import MIB, PART_SIZE_BYTES, Duration, Section
 
 
@@ -28,7 +27,7 @@ class ExportSettings(Section):
         " much work, never data.",
     )
     settle_margin: Duration = Field(
-        timedelta(hours=1),
+        SETTLE_MARGIN,
         description="Where the database hides when others' transactions began, a window that ended less than this ago"
         " counts as one that may still get rows.",
     )
