@@ -1,4 +1,4 @@
-"""A night that somebody asked for: taken once, and told how it ended."""
+"""A night that somebody asked for: taken once, and its end noted."""
 
 import threading
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def answer_request(
     night: Callable[[], int],
     warn: Callable[[str], None],
 ) -> int | None:
-    """Spend a night if one was asked for, and tell how it ended. None: none was, and nothing was done.
+    """Run a night if one was asked for, and note how it ended. None: none was, and nothing was done.
 
     A night whose end could not be told counts for what it was; its request is taken again ten hours later.
 

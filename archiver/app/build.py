@@ -241,7 +241,7 @@ def new_run(settings: Settings, *, jobs: int) -> Iterator[Run]:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The archive's store and anchor, asked again when they are away, and what the archive says of itself."""
+    """The archive's store and anchor, retried when they are away, and what the archive says of itself."""
 
     store: ObjectStore
     anchor: Anchor

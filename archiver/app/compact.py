@@ -29,7 +29,7 @@ class Compacted(Outcome):
 def compact(
     archive: Archive, chosen: Sequence[Dataset], progress: CompactProgress, *, dry_run: bool = False
 ) -> CompactionPlanned | Compacted:
-    """Merge what is worth while.
+    """Merge the parts that are worth merging.
 
     Raises:
         ArchiverError: As ``Compact.execute``.

@@ -26,7 +26,7 @@ class DeletionPlan(Protocol):
 
     @property
     def rows_going(self) -> int:
-        """So many rows, or whatever is counted, may go."""
+        """How many rows, or whatever else is counted, may go."""
         ...
 
     @property

@@ -101,7 +101,7 @@ class TellsRights(Protocol):
     """An anchor that can say beforehand whether it can be moved."""
 
     def missing_rights(self) -> tuple[str, ...]:
-        """What moving it needs and is not there."""
+        """What moving it needs and does not have."""
         ...
 
 
@@ -413,7 +413,7 @@ class _Exam:
             )
 
     def of_effects(self, dataset: Dataset, subject: str, effects: Sequence[SideEffect]) -> Diagnosis:
-        """Whether a deletion would change more than it compares; what a person agreed to is told."""
+        """Whether a deletion would change more than it compares; what was agreed to is listed."""
         others = {f"{other.namespace}.{other.relation}" for other in self.datasets if other.name != dataset.name}
         against = obstacles(effects, dataset.purge_may_change, leaving_first=others)
         if against:
@@ -453,7 +453,7 @@ class _Exam:
         )
 
     def failed(self, check: str) -> bool:
-        """What depends on it is not asked: it would fail again, in other words."""
+        """Whether this check failed: what depends on it is not asked, as it would only fail again."""
         return any(diagnosis.check == check and diagnosis.severity is Severity.PROBLEM for diagnosis in self.found)
 
     # ── The data API ───────────────────────────────────────────────────────────────────────────────────────────

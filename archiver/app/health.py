@@ -127,7 +127,7 @@ def judge_app(url: str, answer: Answer, *, expected: int) -> HealthFinding:
 
 
 def judge_nightly(last_green: datetime | None, problem: str, *, now: datetime, age_max: timedelta) -> HealthFinding:
-    """Whether a nightly run was green lately.
+    """Whether a nightly run has succeeded recently.
 
     Args:
         problem: Why that cannot be told; empty when it can.
@@ -146,7 +146,7 @@ def judge_nightly(last_green: datetime | None, problem: str, *, now: datetime, a
 
 
 def changed(findings: tuple[HealthFinding, ...], firing: Mapping[str, str]) -> dict[str, bool]:
-    """Which alerts are to be sent: those that fire, and those that fired at the last look and do no longer.
+    """Which alerts are to be sent: those that fire, and those that fired at the last check and no longer do.
 
     Args:
         firing: Alerts that fired at the last look, with the time since when.
@@ -165,7 +165,7 @@ def _hours(age: timedelta) -> str:
 
 
 def _alert(settings: Settings, findings: tuple[HealthFinding, ...], now: datetime) -> list[str]:
-    """Send what fires, end what does not any more, and remember what fires. Returns what went wrong."""
+    """Send what fires, resolve what no longer does, and remember what fires. Returns what went wrong."""
     rules = settings.health
     if rules.alertmanager_url is None and rules.webhook_url is None:
         return []
@@ -193,7 +193,7 @@ def _alert(settings: Settings, findings: tuple[HealthFinding, ...], now: datetim
 
 
 def _send(settings: Settings, made: Alert, now: datetime, *, is_over: bool) -> str:
-    """To the first that takes it. Returns why none did; empty when one did."""
+    """Send it to the first receiver that takes it. Returns why none did; empty when one did."""
     rules = settings.health
     problems = []
     targets: tuple[tuple[Target, str | None], ...] = (
@@ -222,7 +222,7 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _write(path: Path, firing: Mapping[str, str]) -> str:
-    """Remember what fires. Returns why that could not be; empty when it could."""
+    """Remember what fires. Returns why that failed; empty when it did not."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(dict(firing)), encoding="utf-8")

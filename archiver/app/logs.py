@@ -27,7 +27,7 @@ from archiver.stack.web import open_client
 
 @dataclass(frozen=True, slots=True)
 class _Retrying:
-    """A chunk store, asked again."""
+    """A chunk store, with retries."""
 
     inner: ChunkStore
     policy: RetryPolicy

@@ -68,7 +68,7 @@ class Step:
 
 
 class NightProgress(Protocol):
-    """Somebody who watches; must not raise."""
+    """Watches the steps; must not raise."""
 
     def started(self, step: str) -> None:
         """A step begins."""

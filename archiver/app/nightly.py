@@ -1,4 +1,4 @@
-"""``run nightly``: the same use cases as by day, as a list of steps, and what is noted and told of them afterwards."""
+"""``run nightly``: the same use cases as by day, as a list of steps, and what is recorded and reported afterwards."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -61,7 +61,7 @@ from archiver.telemetry.ping import Pinger, PingFailed
 
 
 class Watchers(Protocol):
-    """Who watches the use cases as they go; each is asked for anew."""
+    """Makes the watchers of the use cases: a new one for each."""
 
     def export(self) -> AbstractContextManager[ExportProgress]:
         """Tables being read."""
@@ -93,7 +93,7 @@ class Watchers(Protocol):
 
 
 class NightReporter(NightProgress, Watchers, Protocol):
-    """Who tells of the night; must not raise."""
+    """Reports on the night; must not raise."""
 
     def began(self, run: str, *, execute: bool) -> None:
         """The night begins."""
@@ -108,7 +108,7 @@ class NightReporter(NightProgress, Watchers, Protocol):
         """The report's files."""
 
     def appended(self, entries: Iterable[Entry]) -> None:
-        """What a step appended; called before it is told that the step ended."""
+        """What a step appended; called before ``ended``."""
 
     def finished(self, ended: RunEnded, work: NightWork, duration_s: float) -> None:
         """The night is over and noted."""
@@ -118,14 +118,14 @@ class NightReporter(NightProgress, Watchers, Protocol):
 
     @property
     def tail(self) -> str:
-        """The end of what was told."""
+        """The last of what was reported, for the ping."""
         ...
 
 
 def spend_night(
     settings: Settings, run: Run, archive: Archive | ArchiverError, reporter: NightReporter, *, execute: bool
 ) -> int:
-    """Do all of it. Returns the exit status.
+    """Run the night. Returns the exit status.
 
     Args:
         archive: Why it could not be opened, where it could not. Such a night is still to be seen: in the metrics, by
@@ -211,7 +211,7 @@ class _Night:
         ]
 
     def _each(self, *parts: Callable[[], Outcome] | None) -> int:
-        """Do each part and tell of it. Returns the exit status of all."""
+        """Do each part and report it. Returns the exit status of all."""
         outcomes = []
         for outcome in each(*parts):
             self.reporter.outcome(outcome)
@@ -322,7 +322,7 @@ class _Night:
     # ── Afterwards ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _observed(self, results: tuple[StepResult, ...]) -> tuple[Observed, ...]:
-        """Look at what is left, with eyes that know nothing of what the steps believe."""
+        """Plan again what is left, independently of what the steps reported."""
         if self._archive is None:
             return ()
         by_name = {result.step: result for result in results}

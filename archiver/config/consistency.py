@@ -1,4 +1,4 @@
-"""Settings that are right one by one and wrong together, and files that secrets were read from.
+"""Settings that are each valid and contradict each other, and files that secrets were read from.
 
 What can never work is refused when settings are read. What stands here can work and does something else than was meant,
 so it is told by `archiver doctor` and stops nothing.
@@ -92,7 +92,7 @@ def _written(settings: Settings) -> tuple[tuple[str, Path | None, str, str], ...
 
 
 def _addresses(settings: Settings) -> Iterator[Contradiction]:
-    """Credentials on their way in the clear."""
+    """Credentials sent in the clear."""
     url = settings.aws_endpoint_url_s3
     s3 = [
         location

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from archiver.retention.settings import DatasetSettings
 
 PERIOD_MIN: Final = timedelta(days=1)
-"""A shorter period is mostly a slip of the unit, and empties a table: it is asked for twice."""
+"""A shorter period is mostly a slip of the unit, and empties a table: it must be confirmed."""
 
 
 def refuse(settings: Settings, written: Mapping[str, Any]) -> None:
-    """Let pass what a command may work by.
+    """Refuse settings that no command may work by.
 
     Args:
         written: The same settings as a person wrote them, as a tree.
 
     Raises:
-        ConfigError: The first that it may not, with what to set instead.
+        ConfigError: The first of them, with what to set instead.
     """
     _shared_relations(settings)
     _short_periods(settings, written)

@@ -160,7 +160,7 @@ class RetryPolicy(RetrySettings):
 
 @dataclass(frozen=True, slots=True)
 class RetryingStore(ObjectStore):
-    """Any store, asked again."""
+    """Any store, with retries."""
 
     inner: ObjectStore
     policy: RetryPolicy
@@ -178,7 +178,7 @@ class RetryingStore(ObjectStore):
 
     @override
     def read(self, key: str, *, size_bytes_max: int) -> bytes:
-        """Whole again from the beginning when it broke off."""
+        """From the beginning again when it broke off."""
         return self.policy.call(lambda: self.inner.read(key, size_bytes_max=size_bytes_max))
 
     @contextmanager
@@ -195,7 +195,7 @@ class RetryingStore(ObjectStore):
 
     @override
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectRef]:
-        """Goes on after the last key given; every key that was given renews the policy."""
+        """Resumes after the last key given; every key given renews the policy."""
         last = after
         references = self.inner.list(prefix, after=last)
         while True:
@@ -215,7 +215,7 @@ class RetryingStore(ObjectStore):
 
     @override
     def delete_many(self, keys: Sequence[str], *, at_once: int) -> Mapping[str, Removal | ArchiverError]:
-        """Asks again for those keys only that were not answered; every key that was answered renews the policy.
+        """Asks again only for the keys that were not answered; every key that was answered renews the policy.
 
         Raises:
             TransientError, OutcomeUnknown: Some stayed unanswered.
@@ -246,7 +246,7 @@ class RetryingStore(ObjectStore):
 
     @override
     def pending_uploads(self, prefix: str) -> Iterator[PendingUpload]:
-        """All at once: there are few, and their listing has no place to go on from."""
+        """All at once: there are few, and their listing cannot be resumed."""
         yield from self.policy.call(lambda: [*self.inner.pending_uploads(prefix)])
 
     @override
@@ -281,7 +281,7 @@ def _again(
 
 @dataclass(frozen=True, slots=True)
 class RetryingAnchor(Anchor):
-    """Any anchor, asked again."""
+    """Any anchor, with retries."""
 
     inner: Anchor
     policy: RetryPolicy

@@ -32,7 +32,7 @@ class SupabaseAnchor(Anchor):
         return f"{self.api.location} archiver.archiver_anchor"
 
     def install(self) -> None:
-        """See that table and functions are there. The data API cannot make them.
+        """Check that the table and the functions are there. The data API cannot make them.
 
         Raises:
             ConfigError: They are not; the hint says how to install them.

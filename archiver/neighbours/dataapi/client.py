@@ -68,7 +68,7 @@ CONNECTIONS_MAX: Final = 64
 ROWS_ASKED_FIRST: Final = 50
 ROWS_ASKED_MAX: Final = 10_000
 PAGE_BYTES: Final = 8 * 1024 * 1024
-"""So many rows are asked for as make about this much. The server may give fewer, and mostly gives 1000."""
+"""As many rows are asked for as make about this much. The server may give fewer, and mostly gives 1000."""
 
 _CODE: Final = re.compile(r"[0-9A-Z]{5,8}")
 _RANGE: Final = re.compile(r"(?:(\d+)-(\d+)|\*)/(?:\d+|\*)")

@@ -24,7 +24,7 @@ TIME_AGAIN: Final = "archiver_time"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Rows that are read in one go of pages.
+    """Rows that are read in one sequence of pages.
 
     Attributes:
         conditions: All of them hold.
