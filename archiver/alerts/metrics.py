@@ -36,12 +36,16 @@ async def page(service: Service) -> str:
 
 
 def _of_alerts(service: Service, firing: list[Episode]) -> Iterator[str]:
-    heard = [episode for episode in firing if not episode.suppressed]
+    unsuppressed = [episode for episode in firing if not episode.suppressed]
     for severity in (*SEVERITIES, "other"):
-        count = sum((episode.severity if episode.severity in SEVERITIES else "other") == severity for episode in heard)
+        count = sum(
+            (episode.severity if episode.severity in SEVERITIES else "other") == severity for episode in unsuppressed
+        )
         yield f'mcp_alerts_firing{{severity="{severity}"}} {count}'
-    yield f"mcp_alerts_suppressed {len(firing) - len(heard)}"
-    waiting = sum(episode.severity == CRITICAL and not episode.is_acknowledged(service.now()) for episode in heard)
+    yield f"mcp_alerts_suppressed {len(firing) - len(unsuppressed)}"
+    waiting = sum(
+        episode.severity == CRITICAL and not episode.is_acknowledged(service.now()) for episode in unsuppressed
+    )
     yield f"mcp_alerts_critical_unacknowledged {waiting}"
 
 

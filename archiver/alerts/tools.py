@@ -121,12 +121,12 @@ def _reading(server: MCPServer[Any], service: Service) -> None:
             and (not component or episode.component == component)
             and not (unacknowledged and episode.is_acknowledged(now))
         ]
-        heard = [episode for episode in episodes if suppressed or not episode.suppressed]
+        listed = [episode for episode in episodes if suppressed or not episode.suppressed]
         return AlertList(
-            alerts=[shown_alert(episode, now) for episode in heard[:limit]],
-            total=len(heard),
-            left_out=max(len(heard) - limit, 0),
-            suppressed_left_out=len(episodes) - len(heard),
+            alerts=[shown_alert(episode, now) for episode in listed[:limit]],
+            total=len(listed),
+            left_out=max(len(listed) - limit, 0),
+            suppressed_left_out=len(episodes) - len(listed),
             reconciled_at=service.last_reconciliation,
             alertmanager=alertmanager_text(service),
         )
@@ -165,15 +165,17 @@ def _reading(server: MCPServer[Any], service: Service) -> None:
         await service.refresh()
         now = service.now()
         firing = await _asked(service.stored(Store.firing))
-        heard = [episode for episode in firing if not episode.suppressed]
+        unsuppressed = [episode for episode in firing if not episode.suppressed]
         by_severity: dict[str, int] = {}
-        for episode in heard:
+        for episode in unsuppressed:
             name = shown(episode.severity or "none", 40)
             by_severity[name] = by_severity.get(name, 0) + 1
-        waiting = [episode for episode in heard if episode.severity == CRITICAL and not episode.is_acknowledged(now)]
+        waiting = [
+            episode for episode in unsuppressed if episode.severity == CRITICAL and not episode.is_acknowledged(now)
+        ]
         return Summary(
             firing=by_severity,
-            suppressed=len(firing) - len(heard),
+            suppressed=len(firing) - len(unsuppressed),
             critical_unacknowledged=[shown(episode.name, 120) for episode in waiting[:20]],
             watchdog=watchdog_text(service),
             alertmanager=alertmanager_text(service),

@@ -268,10 +268,10 @@ def finish_compactions(ledger: Ledger, *, run: Run, gone: Callable[[str], None] 
     """
     result = RemovedParts()
     for name, held in sorted(ledger.holdings.datasets.items()):
-        for some in batches(sorted(held.replaced)):
+        for batch in batches(sorted(held.replaced)):
             removed = remove_objects(
                 ledger.store,
-                some,
+                batch,
                 jobs=run.jobs,
                 still="a compaction has replaced it, and it is still there",
                 gone=gone,

@@ -280,11 +280,11 @@ class PurgeLoki:
                     hint='set loki.delete = "compactor" where a Loki is at work, and let it delete',
                 )
         mark = _plan_hash(plan)
-        for some in rounds(list(going.values()), self._rules.round_size_bytes_max):
+        for due in rounds(list(going.values()), self._rules.round_size_bytes_max):
             if self._run.stop.is_set():
                 receipt.interrupted = True
                 break
-            self._round(some, plan.chunk_plan, mark, tuple(confirmed), receipt, kept)
+            self._round(due, plan.chunk_plan, mark, tuple(confirmed), receipt, kept)
         receipt.kept = dict(kept)
         return receipt
 

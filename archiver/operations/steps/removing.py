@@ -21,8 +21,8 @@ T = TypeVar("T")
 def batches(items: Iterable[T]) -> Iterator[list[T]]:
     """The items in batches, each of at most as many as one entry may name."""
     left = iter(items)
-    while some := list(islice(left, KEYS_PER_ENTRY_MAX)):
-        yield some
+    while batch := list(islice(left, KEYS_PER_ENTRY_MAX)):
+        yield batch
 
 
 @dataclass(frozen=True, slots=True)
