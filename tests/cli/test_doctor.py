@@ -267,7 +267,12 @@ MISTAKES = {
     "the anchor is ahead of the ledger": Mistake(
         "archive.ledger", 4, "anchor", "",
         do=("UPDATE archiver.archiver_anchor SET seq = seq + 5",),
-        undo=("UPDATE archiver.archiver_anchor SET seq = seq - 5",),
+        # Its table lets nobody set it back, not even its owner by accident.
+        undo=(
+            "ALTER TABLE archiver.archiver_anchor DISABLE TRIGGER anchor_only_forward",
+            "UPDATE archiver.archiver_anchor SET seq = seq - 5",
+            "ALTER TABLE archiver.archiver_anchor ENABLE TRIGGER anchor_only_forward",
+        ),
     ),
     "no end in the archive": Mistake(
         "settings.together", 3, "nothing of it ever expires", "set datasets.app_audit_log.archive_retention",
