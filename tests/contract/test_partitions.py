@@ -358,6 +358,9 @@ def test_a_long_reader_of_the_table_is_not_disturbed_and_rows_are_deleted(
 def test_while_a_partition_is_compared_its_writers_wait_and_nobody_else_does(database: Database) -> None:
     """And the drop gives way to a writer that waits: it would have to wait for that in turn."""
     create(database)
+    # The drop gives up after its own time. On a slow machine the writer's search for deadlocks would begin just then.
+    name = database.query("SELECT current_database()::text")[0][0]
+    database.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '60s'")
     source = PostgresSource(database.dsn, lock_timeout_s=0.2)
     with source.snapshot() as snapshot:
         found = snapshot.partitions(LOGS).droppable
