@@ -96,6 +96,7 @@ def test_every_target_is_a_service_of_the_stack_or_an_exporter_on_the_host() -> 
     assert targets == {
         "prometheus": "localhost:9090",
         "alertmanager": "alertmanager:9093",
+        "mcp-alerts": "backend-mcp-alerts:8080",
         "otel-collector": "otel-collector:8888",
         "app": "otel-collector:9464",
         "loki": "loki:3100",
