@@ -80,7 +80,7 @@ def test_90_days_are_reported_with_their_fix(tmp_path: Path, program: Program) -
         assert f"configured {TIME}90d" in text
         assert "1 breach" in text.splitlines()[-1]
         (fix,) = (line for line in text.splitlines() if line.startswith("  fix"))
-        assert "--storage.tsdb.retention.time=30d (27d:" in fix
+        assert "--storage.tsdb.retention.time=30d; 27d: then" in fix
     assert OBSERVED not in done.out
     assert OBSERVED in shown
 
