@@ -58,7 +58,7 @@ def no_look_at_the_source(monkeypatch: pytest.MonkeyPatch) -> World:
     made.hold("case", None)
     assert made.purge()
     made.release("case")
-    monkeypatch.setattr(expiry, "keep_reason", lambda *_, **__: "")
+    monkeypatch.setattr(expiry, "keep_reason", lambda *_, **__: None)
     monkeypatch.setattr(World, "purge", lambda *_: True)
     return made
 
