@@ -76,6 +76,7 @@ def _rules(facts: PeriodFacts) -> Iterator[Remark]:
 def _dataset(dataset: DatasetFacts) -> Iterator[Remark]:
     yield from _overdue(dataset)
     yield from _proven(dataset)
+    yield from _went_along(dataset)
     yield from _odd_rows(dataset)
     yield from _chunks(dataset)
     if dataset.rule is None:
@@ -154,6 +155,20 @@ def _proven(dataset: DatasetFacts) -> Iterator[Remark]:
             dataset=dataset.name,
             deletions=len(confirmed),
             reasons=tuple(dict.fromkeys(reason for deletion in confirmed for reason in deletion.confirmed)),
+        )
+
+
+def _went_along(dataset: DatasetFacts) -> Iterator[Remark]:
+    changes = [change for deletion in dataset.deletions for change in deletion.changed or ()]
+    if changes:
+        yield _remark(
+            "went_along",
+            level=Level.KEPT,
+            dataset=dataset.name,
+            relations=", ".join(sorted({change.relation for change in changes})),
+            deleted=sum(change.deleted for change in changes),
+            updated=sum(change.updated for change in changes),
+            inserted=sum(change.inserted for change in changes),
         )
 
 
@@ -256,6 +271,11 @@ def gaps(facts: PeriodFacts) -> tuple[Gap, ...]:
         Gap(field=f"facts.datasets[{dataset.name}].deletions[].rows_done", state="not_recorded")
         for dataset in facts.datasets
         if any(deletion.chunks is not None for deletion in dataset.deletions)
+    ]
+    missing += [
+        Gap(field=f"facts.datasets[{dataset.name}].deletions[].changed", state="not_recorded")
+        for dataset in facts.datasets
+        if any(deletion.changed is None for deletion in dataset.deletions)
     ]
     return tuple(missing)
 

@@ -93,6 +93,21 @@ def archive_due(rule: DatasetRules, slot: SlotHoldings) -> datetime | None:
         return None
 
 
+def archive_due_within(
+    rule: DatasetRules | None, slots: Iterable[SlotHoldings], first: datetime | None, last: datetime | None
+) -> datetime | None:
+    """When the last slot that touches these bounds must leave the archive; None: no period, or no such slot."""
+    if rule is None or first is None or last is None:
+        return None
+    ends = [
+        archive_due(rule, slot)
+        for slot in slots
+        if slot.segments and slot.slot.window and slot.slot.window.start <= last and first < slot.slot.window.end
+    ]
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None
+
+
 def of_ms(milliseconds: int) -> datetime | None:
     """Of a bound in a chunk's name; None where the calendar has none."""
     try:

@@ -193,6 +193,16 @@ FINDINGS: Mapping[str, Message] = {
         "Die Sperre im Speicher aufheben; der nächste `archiver expire --execute` löscht es dann.",
         "Lift the lock in the store; the next `archiver expire --execute` then deletes it.",
     ),
+    "remark.went_along": Message(
+        "Mit den verlagerten Zeilen wurden Zeilen anderer Tabellen gelöscht ({deleted}), geändert ({updated}) und"
+        " geschrieben ({inserted}), die nicht archiviert sind; purge_may_change erlaubt es: {relations}.",
+        "Along with moved rows, rows of other tables were deleted ({deleted}), changed ({updated}) and written"
+        " ({inserted}) that are not archived; purge_may_change allows it: {relations}.",
+    ),
+    "action.went_along": Message(
+        "Prüfen, dass nichts davon zu archivieren ist; andernfalls die Tabelle aus purge_may_change entfernen.",
+        "See that none of it has to be archived; otherwise take the table out of purge_may_change.",
+    ),
     "remark.guard_confirmed": Message(
         "Bei {deletions|Löschung|Löschungen} bestätigte eine Person, was eine Schutzprüfung abgelehnt hatte: {reasons}.",
         "For {deletions|deletion|deletions} a person confirmed what the guard had refused: {reasons}.",

@@ -170,6 +170,19 @@ SECTIONS: Mapping[str, Message] = {
         "Chunk-Dateien eines abgebrochenen Laufs, deren Fehlen der nächste festgestellt hat",
         "chunk files of a run that had died, found gone by the next one",
     ),
+    "label.changed": Message(
+        "Mitbetroffene Zeilen anderer Tabellen", "Rows of other tables that were affected as well"
+    ),
+    "text.changed": Message(
+        "Mitbetroffene Zeilen anderer Tabellen, wie purge_may_change es erlaubt. Das Archiv enthält sie nicht: gelöschte"
+        " sind endgültig gelöscht, von geänderten ist der Stand davor verloren.",
+        "Rows of other tables that were affected as well, as purge_may_change allows. The archive does not hold them:"
+        " the deleted ones are gone for good, and so is what the changed ones were before.",
+    ),
+    "column.relation": Message("Tabelle", "Table"),
+    "column.rows_deleted": Message("Gelöscht", "Deleted"),
+    "column.rows_updated": Message("Geändert", "Changed"),
+    "column.rows_inserted": Message("Geschrieben", "Written"),
     "section.proofs": Message("Nachweise", "Proofs"),
     "text.proofs": Message(
         "Jede verlagerte Zeile stand in einem dieser Objekte, das davor zurückgelesen wurde. Bei einer Löschung sind es die gelöschten Objekte.",

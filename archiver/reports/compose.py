@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from archiver.model import Failure, StepOutcome, Verdict
 from archiver.reports.catalogue import CATALOGUE
-from archiver.reports.compose_dataset import Rows, configured, dataset_sections, field_label
+from archiver.reports.compose_dataset import configured, dataset_sections, field_label
 from archiver.reports.document import (
     Block,
     Cell,
@@ -17,6 +17,7 @@ from archiver.reports.document import (
     Note,
     Notes,
     Paragraph,
+    Rows,
     Section,
     Table,
     Tone,

@@ -6,6 +6,7 @@ from datetime import datetime
 from archiver.model import Copy, DatasetRules
 from archiver.reports import charts
 from archiver.reports.assess import rows_overdue
+from archiver.reports.compose_deletions import deletes_files, deletions, files, proofs
 from archiver.reports.document import (
     Block,
     Cell,
@@ -13,6 +14,7 @@ from archiver.reports.document import (
     Column,
     Facts,
     Paragraph,
+    Rows,
     Section,
     Table,
     Tone,
@@ -22,14 +24,12 @@ from archiver.reports.document import (
 from archiver.reports.model import (
     ChunkFacts,
     DatasetFacts,
-    Deletion,
     Held,
     Observation,
     Report,
     Rewrite,
     SchemaChange,
 )
-from archiver.reports.period import instant_of
 from archiver.reports.words import Words
 
 FIELD_LABELS = {
@@ -51,11 +51,11 @@ FIELD_LABELS = {
     "stack": "label.stack",
     "nights": "label.nights",
     "rows_done": "label.rows_of_chunks",
+    "changed": "label.changed",
 }
 """Names of fields that have a label of their own."""
 
 LOKI_DELAY_CHECK = "loki.oldest_line"
-Rows = list[tuple[tuple[Cell, ...], ...]]
 
 
 def field_label(name: str, words: Words) -> str:
@@ -71,14 +71,13 @@ def configured(text: str, words: Words) -> tuple[Cell, ...]:
 def dataset_sections(report: Report, dataset: DatasetFacts, words: Words) -> Iterator[Section]:
     """All sections of one dataset, the first one with its rule."""
     name = dataset.name
-    rule = rule_facts(dataset.rule, words, deletes_files=_deletes_files(dataset))
+    rule = rule_facts(dataset.rule, words, deletes_files=deletes_files(dataset))
     yield Section(f"dataset-{name}", words.t("section.dataset", name=name), (rule,))
     yield Section(f"figures-{name}", words.t("section.figures"), _figures(report, dataset, words), 2)
     yield Section(f"observed-{name}", words.t("section.observed"), _observed(dataset, words), 2)
-    yield Section(f"deletions-{name}", words.t("section.deletions"), _deletions(dataset, words), 2)
-    proofs = _proofs(dataset, words)
-    if proofs:
-        yield Section(f"proofs-{name}", words.t("section.proofs"), proofs, 2)
+    yield Section(f"deletions-{name}", words.t("section.deletions"), deletions(dataset, words), 2)
+    if shown := proofs(dataset, words):
+        yield Section(f"proofs-{name}", words.t("section.proofs"), shown, 2)
     yield Section(f"residuals-{name}", words.t("section.residuals"), (_residuals(report, dataset, words),), 2)
     if dataset.schema_changes:
         yield Section(f"schema-{name}", words.t("section.schema"), (_schema(dataset.schema_changes, words),), 2)
@@ -86,13 +85,8 @@ def dataset_sections(report: Report, dataset: DatasetFacts, words: Words) -> Ite
         yield Section(f"chunks-{name}", words.t("section.chunks"), _chunks(dataset.chunks, words), 2)
     if dataset.rewrites or dataset.parts_removed or dataset.parts_waiting:
         yield Section(f"rewrites-{name}", words.t("section.rewrites"), _rewrites(dataset, words), 2)
-    if _deletes_files(dataset):
-        yield Section(f"files-{name}", words.t("section.files"), _files(dataset, words), 2)
-
-
-def _deletes_files(dataset: DatasetFacts) -> bool:
-    """Whether archiver, and not Loki's compactor, deleted chunks in the period."""
-    return any(deletion.chunks is not None for deletion in dataset.deletions)
+    if deletes_files(dataset):
+        yield Section(f"files-{name}", words.t("section.files"), files(dataset, words), 2)
 
 
 def rule_facts(rule: DatasetRules | None, words: Words, *, deletes_files: bool = False) -> Block:
@@ -255,116 +249,6 @@ def _one_observation(seen: Observation, words: Words) -> tuple[tuple[Cell, ...],
     )
 
 
-def _deletions(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    if not dataset.deletions:
-        return (Paragraph(words.t("section.deletions.none")),)
-    shown, hidden = shortened([_one_deletion(deletion, words) for deletion in dataset.deletions])
-    methods = dict.fromkeys(words.t(f"method.{deletion.method}") for deletion in dataset.deletions)
-    tools = dict.fromkeys(deletion.tool for deletion in dataset.deletions)
-    return (
-        Table(
-            "",
-            (
-                Column(words.t("column.operation"), 5),
-                Column(words.t("column.slot"), 5),
-                Column(words.t("column.due"), 5),
-                Column(words.t("column.deleted_at"), 5),
-                Column(words.t("column.planned"), 4, right=True),
-                Column(words.t("column.done"), 4, right=True),
-                Column(words.t("column.difference"), 7),
-                Column(words.t("column.left"), 4, right=True),
-                Column(words.t("column.entry"), 3, right=True),
-            ),
-            shown,
-            words.t("more", rows=hidden) if hidden else "",
-        ),
-        Paragraph(words.t("text.deletions", tool=", ".join(tools), methods="; ".join(methods)), "muted"),
-    )
-
-
-def _one_deletion(deletion: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
-    due = [] if deletion.due_from is None else [words.day(deletion.due_from.date())]
-    if deletion.due_until is not None and deletion.due_until != deletion.due_from:
-        due.append(words.day(deletion.due_until.date()))
-    window = cells(words.slot(deletion.slot) or words.t("none"), tone="code")
-    if deletion.chunks is not None:
-        bounds = (instant_of(text) for text in (deletion.oldest, deletion.newest))
-        days = dict.fromkeys(words.day(bound.date()) for bound in bounds if bound is not None)
-        window = cells(*days, tone="code") or window
-    return (
-        cells(words.t(f"operation.{deletion.operation}")),
-        window,
-        cells(*due) or cells(words.t("none")),
-        cells(words.moment(deletion.deleted_at)),
-        *_counts(deletion, words),
-        cells(str(deletion.entry_seq)),
-    )
-
-
-def _counts(deletion: Deletion, words: Words) -> tuple[tuple[Cell, ...], ...]:
-    """Planned, done, difference with its reason, left."""
-    files = deletion.chunks
-    if files is not None:
-        kept = words.t(f"kept.{files.why_kept}", chunks=files.kept) if files.why_kept else words.t("none")
-        return (
-            cells(words.t("chunks.count", chunks=files.planned)),
-            cells(words.t("chunks.count", chunks=files.done)),
-            cells(kept),
-            cells(words.t("chunks.count", chunks=files.kept)),
-        )
-    difference = words.kept(deletion.differences)
-    if deletion.rows_difference and not difference:
-        difference = words.number(deletion.rows_difference)
-    return (
-        cells(words.t("none") if deletion.rows_planned is None else words.number(deletion.rows_planned)),
-        cells(words.number(deletion.rows_done)),
-        cells(difference or words.t("none")),
-        cells(_left(deletion, words)),
-    )
-
-
-def _left(deletion: Deletion, words: Words) -> str:
-    if deletion.rows_left is not None:
-        return words.number(deletion.rows_left)
-    if any(copy.copy.code == Copy.LOCK for copy in deletion.residuals):
-        return words.t("left.locked", until="…" if deletion.kept_until is None else deletion.kept_until.date())
-    return words.t("none")
-
-
-def _proofs(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    unique = {
-        proof.key: proof for deletion in dataset.deletions if deletion.chunks is None for proof in deletion.proofs
-    }
-    if not unique:
-        return ()
-    rows: Rows = []
-    for proof in unique.values():
-        checked = words.moment(proof.verified_at) if proof.verified_at else words.t("never")
-        rows.append(
-            (
-                cells(proof.key, proof.sha256, tone="code"),
-                cells(words.number(proof.rows)),
-                cells(words.size(proof.size_bytes)),
-                cells(checked, words.t("deep") if proof.is_deep else ""),
-            )
-        )
-    shown, hidden = shortened(rows)
-    return (
-        Paragraph(words.t("text.proofs"), "muted"),
-        Table(
-            "",
-            (
-                Column(words.t("column.object"), 8),
-                Column(words.t("column.rows"), right=True),
-                Column(words.t("column.size"), right=True),
-                Column(words.t("column.verified"), 2),
-            ),
-            shown,
-            words.t("more", rows=hidden) if hidden else "",
-        ),
-    )
-
-
 def _residuals(report: Report, dataset: DatasetFacts, words: Words) -> Block:
     rows: Rows = []
     ends = [
@@ -382,7 +266,7 @@ def _residuals(report: Report, dataset: DatasetFacts, words: Words) -> Block:
     ]
     if dataset.objects_locked:
         rows.append((cells(words.statement(Copy.LOCK())), cells(_end(dataset.locked_until, words))))
-    if dataset.rule is not None and dataset.rule.source == "loki" and not _deletes_files(dataset):
+    if dataset.rule is not None and dataset.rule.source == "loki" and not deletes_files(dataset):
         findings = report.facts.stack.findings if report.facts.stack else ()
         delay = next(
             (finding.in_force for finding in findings if finding.check == LOKI_DELAY_CHECK and finding.in_force), ()
@@ -534,56 +418,3 @@ def _chunks(chunks: ChunkFacts, words: Words) -> tuple[Block, ...]:
         columns = (Column(words.t("column.chunk"), 3), Column(words.t("column.reason"), 3))
         blocks.append(Table("", columns, shown, words.t("more", rows=hidden) if hidden else ""))
     return tuple(blocks)
-
-
-def _files(dataset: DatasetFacts, words: Words) -> tuple[Block, ...]:
-    rows: Rows = []
-    for deletion in dataset.deletions:
-        if deletion.chunks is None:
-            continue
-        proven_at = deletion.chunks.proven_at
-        rows.append(
-            (
-                cells(words.moment(deletion.deleted_at)),
-                cells(words.number(deletion.chunks.done)),
-                cells(words.size(deletion.size_bytes)),
-                tuple(Cell(text, "code") for proof in deletion.proofs for text in (proof.key, proof.sha256))
-                or cells(words.t("none")),
-                cells(words.moment(proven_at)) if proven_at else (Cell(words.t("gap.not_recorded"), "warn"),),
-                cells(words.t("files.later" if deletion.method == "chunks_reconciled" else "files.same_run")),
-                cells(str(deletion.entry_seq)),
-            )
-        )
-    facts = dataset.chunks
-    assert facts is not None
-    total = words.t(
-        "files.total",
-        chunks=facts.files_deleted,
-        size=words.size(facts.files_deleted_bytes),
-        operations=len(rows),
-        later=facts.files_reconciled,
-    )
-    shown, hidden = shortened(rows)
-    return (
-        Paragraph(words.t("text.files"), "muted"),
-        Facts(
-            (
-                (words.t("label.files"), cells(total)),
-                (words.t("label.files_open"), cells(words.t("chunks.count", chunks=facts.files_announced))),
-            )
-        ),
-        Table(
-            "",
-            (
-                Column(words.t("column.deleted_at"), 3),
-                Column(words.t("column.chunks"), 2, right=True),
-                Column(words.t("column.size"), 2, right=True),
-                Column(words.t("column.list"), 7),
-                Column(words.t("column.proven"), 3),
-                Column(words.t("column.accounted"), 3),
-                Column(words.t("column.entry"), 2, right=True),
-            ),
-            shown,
-            words.t("more", rows=hidden) if hidden else "",
-        ),
-    )

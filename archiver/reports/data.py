@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 from archiver.model import DatasetRules, RulesStated
 from archiver.reports.model import Deletion, Report
 from archiver.reports.period import LOCAL_ZONE
+from archiver.retention import describe
 from archiver.words import english, english_list
 
 SCHEMA_FILE = "report.schema.json"
@@ -153,6 +154,9 @@ def _line(report: Report, deletion: Deletion) -> dict[str, Any]:
             ]
         ),
         "rows_on_hold": deletion.rows_on_hold,
+        "rows_changed_elsewhere": NOT_RECORDED
+        if deletion.changed is None
+        else "; ".join(describe(change) for change in deletion.changed),
         "deleted_at": _when(deletion.deleted_at),
         "method": deletion.method,
         "executed_by": f"{deletion.tool}, run {deletion.run}",
@@ -195,6 +199,7 @@ COLUMNS = (
     *("operation", "dataset", "window", "deletion_class", "rule_start", "rule_period_days", "purpose", "legal_basis"),
     *("reason", "storage_place", "due_from", "due_until", "oldest", "newest"),
     *("rows_planned", "rows_done", "rows_difference", "difference_reasons", "rows_on_hold"),
+    "rows_changed_elsewhere",
     *("chunks_planned", "chunks_done", "chunks_kept", "size_bytes"),
     *("deleted_at", "method", "executed_by", "confirmed", "plan_sha256", "entry_seq", "entry_sha256"),
     *("proof_objects", "proof_sha256", "proof_rows", "proof_size_bytes", "checked_before"),

@@ -141,6 +141,10 @@ class Document:
     sections: tuple[Section, ...]
 
 
+Rows = list[tuple[tuple[Cell, ...], ...]]
+"""Of a table, while they are gathered."""
+
+
 def visible(text: str, *, plainly: bool = False) -> str:
     """The text with what cannot be seen spelled out: control characters, and marks that turn its direction.
 

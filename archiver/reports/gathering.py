@@ -4,14 +4,14 @@ An event that this version does not tell of changes nothing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from archiver import layout
 from archiver.ledger.entries import SignedEntry
-from archiver.ledger.holdings import HeldSegment, Holdings, SlotHoldings
+from archiver.ledger.holdings import HeldSegment, Holdings
 from archiver.model import (
     AnchorAdopted,
     ChunkQuarantined,
@@ -43,6 +43,7 @@ from archiver.model import (
 )
 from archiver.reports.bounds import (
     archive_due,
+    archive_due_within,
     later,
     lock_end,
     lock_of,
@@ -230,6 +231,7 @@ def _purged(to: Collector, holdings: Holdings, signed: SignedEntry, event: Purge
             rows_difference=0 if planned is None else planned - event.rows,
             differences=event.kept,
             rows_on_hold=rows_on_hold(event.kept),
+            changed=None if event.reconciled else event.changed,
             confirmed=intent.confirmed if intent else (),
             method="reconciled" if event.reconciled else "compared_in_transaction",
             deleted_at=event.snapshot_at,
@@ -285,6 +287,7 @@ def _expired(to: Collector, holdings: Holdings, signed: SignedEntry, event: Expi
                 rows_difference=0,
                 differences=(),
                 rows_on_hold=0,
+                changed=(),
                 confirmed=intent.confirmed if intent else (),
                 method="all_versions",
                 deleted_at=entry.at,
@@ -396,6 +399,7 @@ def _unnamed(
         rows_difference=0,
         differences=(),
         rows_on_hold=0,
+        changed=(),
         confirmed=(),
         method="unnamed_objects" if operation == "litter" else "all_versions",
         deleted_at=at,
@@ -511,6 +515,7 @@ def _files_deleted(to: Collector, holdings: Holdings, signed: SignedEntry, event
             rows_difference=0,
             differences=(),
             rows_on_hold=0,
+            changed=(),
             confirmed=intent.confirmed if intent else (),
             method="chunks_reconciled" if event.reconciled else "chunks_compared",
             deleted_at=at,
@@ -535,7 +540,7 @@ def _files_deleted(to: Collector, holdings: Holdings, signed: SignedEntry, event
             rows_left=None,
             checked_at=at,
             residuals=residuals_of(to.rules_at(holdings), rule, at) if done else (),
-            archive_due_at=_archive_due_within(rule, held.slots.values(), first, last) if done else None,
+            archive_due_at=archive_due_within(rule, held.slots.values(), first, last) if done else None,
             kept_until=None,
             size_bytes=event.size_bytes,
             chunks=ChunkFiles(
@@ -547,21 +552,6 @@ def _files_deleted(to: Collector, holdings: Holdings, signed: SignedEntry, event
             ),
         )
     )
-
-
-def _archive_due_within(
-    rule: DatasetRules | None, slots: Iterable[SlotHoldings], first: datetime | None, last: datetime | None
-) -> datetime | None:
-    """When the last slot that touches these bounds must leave the archive; None: no period, or no such slot."""
-    if rule is None or first is None or last is None:
-        return None
-    ends = [
-        archive_due(rule, slot)
-        for slot in slots
-        if slot.segments and slot.slot.window and slot.slot.window.start <= last and first < slot.slot.window.end
-    ]
-    known = [end for end in ends if end is not None]
-    return max(known) if known and len(known) == len(ends) else None
 
 
 def _quarantined(to: Collector, _: Holdings, __: SignedEntry, event: ChunkQuarantined) -> None:

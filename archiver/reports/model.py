@@ -10,6 +10,7 @@ from archiver.model import (
     Column,
     DatasetRules,
     Finding,
+    RowsChanged,
     RowsKept,
     RulesStated,
     ScrubCount,
@@ -141,6 +142,8 @@ class Deletion:
         archive_due_at: When the archive must let go of relocated rows; None: no period was chosen, or not relocated.
         kept_until: Object Lock or versions keep something of it until then.
         rows_on_hold: Of the differences, rows that a hold keeps.
+        changed: Rows of other relations that went or were rewritten along, as a person allowed; no archive holds them.
+            None: not known, since the run that deleted died.
         chunks: Of chunk files of Loki, which are counted in chunks: all counts of rows are 0 or None then. Their proof
             is the object that names them, a row for each chunk; ``deleted_at`` of a reconciled one: when it was found.
     """
@@ -160,6 +163,7 @@ class Deletion:
     rows_difference: int
     differences: tuple[RowsKept, ...]
     rows_on_hold: int
+    changed: tuple[RowsChanged, ...] | None
     confirmed: tuple[Statement, ...]
     method: Literal[
         "compared_in_transaction",

@@ -66,6 +66,11 @@ RECORD_FIELDS = {
         "facts.datasets[].deletions[].kept_until",
     ],
     "suspended by hold": ["facts.holds[].reference", "facts.datasets[].deletions[].rows_on_hold"],
+    "went along, not archived": [
+        "facts.datasets[].deletions[].changed",
+        "facts.datasets[].deletions[].changed[].relation",
+        "facts.datasets[].deletions[].changed[].deleted",
+    ],
     "failures": ["facts.runs[].exit_status"],
     "missed runs": ["facts.nights.missed"],
     "overdue": ["facts.datasets[].observations[].rows_overdue"],
@@ -94,7 +99,7 @@ def found(document: Any, path: str) -> list[Any]:
         name, _, many = part.partition("[")
         values = [value[name] for value in values if value is not None]
         if many:
-            values = [one for value in values for one in value]
+            values = [one for value in values for one in value or ()]
     return values
 
 
@@ -155,6 +160,11 @@ def test_the_csv_file_has_a_line_for_each_deletion() -> None:
     changed = next(line for line in lines if line["difference_reasons"])
     assert changed["difference_reasons"] == "12 differs from what is archived: changed since"
     assert int(changed["rows_planned"]) - int(changed["rows_done"]) == int(changed["rows_difference"]) == 12
+    assert {line["rows_changed_elsewhere"] for line in lines} == {
+        "",
+        "not recorded",
+        "public.event_notes: 7 rows deleted, 2 rows updated",
+    }
     gone = next(line for line in lines if line["operation"] == "deletion")
     assert (gone["rows_left_in_window"], gone["storage_place"], gone["rule_start"]) == (
         "0",

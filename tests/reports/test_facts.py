@@ -21,6 +21,7 @@ from archiver.model import (
     PurgeIntended,
     Reason,
     ResidualRule,
+    RowsChanged,
     RowsKept,
     RunEnded,
     SlotShare,
@@ -201,6 +202,24 @@ def test_what_a_lock_keeps_is_named_until_it_is_gone(until: datetime, code: str)
     (first, second) = free.facts.datasets[0].deletions
     assert (first.operation, second.operation, second.rows_left) == ("deletion", "residual", 0)
     assert free.facts.datasets[0].rows_deleted == 50
+
+
+def test_what_went_along_with_a_purge_is_told_and_not_known_of_a_run_that_died() -> None:
+    facts = november().facts
+    events = next(dataset for dataset in facts.datasets if dataset.name == EVENTS)
+    told = [(one.slot, change) for one in events.deletions for change in one.changed or ()]
+    assert told == [
+        (f"2026-10-{day}", RowsChanged(relation="public.event_notes", deleted=7, updated=2))
+        for day in ("04", "14", "24")
+    ]
+    assert {one.slot for one in events.deletions if one.changed is None} == {"2026-10-02"}
+    assert {one.method for one in events.deletions if one.changed is None} == {"reconciled"}
+    remark = next(one for one in november().remarks if one.code == "went_along")
+    assert (remark.dataset, remark.level) == (EVENTS, Level.KEPT)
+    assert remark.facts == {"relations": "public.event_notes", "deleted": 21, "updated": 6, "inserted": 0}
+    gaps = {gap.field: gap.state for gap in november().gaps}
+    assert gaps[f"facts.datasets[{EVENTS}].deletions[].changed"] == "not_recorded"
+    assert "went_along" not in codes(november(), AUDIT)
 
 
 def test_deleted_chunk_files_are_moved_and_add_up() -> None:

@@ -45,6 +45,7 @@ from archiver.model import (
     Reason,
     Refusal,
     ResidualRule,
+    RowsChanged,
     RowsKept,
     RulesStated,
     RunEnded,
@@ -98,6 +99,10 @@ REASONS = st.sampled_from([Reason.NOT_ARCHIVED(), Reason.STEP_SKIPPED(why=Skip.N
 )
 REFUSALS = st.builds(lambda name, days: Refusal.SHARE(dataset=name, percent=days, percent_max=5), WORDS, COUNTS)
 KEPT = st.lists(st.builds(RowsKept, reason=REASONS, rows=COUNTS), max_size=3).map(tuple)
+CHANGED = st.lists(
+    st.builds(RowsChanged, relation=WORDS, inserted=COUNTS, updated=COUNTS, deleted=COUNTS, altered=st.booleans()),
+    max_size=2,
+).map(tuple)
 PERIODS_S = st.none() | st.integers(0, 10**13)
 PLACES = st.sampled_from(["source", "archive"])
 OLDEST = st.none() | WORDS | TIMES.map(lambda at: at.isoformat().replace("+00:00", "Z"))
@@ -187,7 +192,7 @@ def follow(draw: st.DrawFn, holdings: Holdings) -> Event:  # noqa: PLR0911 - one
     kind = draw(st.integers(0, 5))
     if kind == 0 and purges:
         name, seq, slot = draw(st.sampled_from(purges))
-        return Purged(dataset=name, intent_seq=seq, slot=slot, rows=draw(COUNTS), kept=draw(KEPT), state=draw(STATES), reconciled=draw(st.booleans()), snapshot_at=draw(TIMES))  # fmt: skip
+        return Purged(dataset=name, intent_seq=seq, slot=slot, rows=draw(COUNTS), kept=draw(KEPT), state=draw(STATES), reconciled=draw(st.booleans()), snapshot_at=draw(TIMES), changed=draw(CHANGED))  # fmt: skip
     if kind == 1 and expiring:
         name, key = draw(st.sampled_from(expiring))
         return Expired(dataset=name, keys=(key,), rows=draw(COUNTS), size_bytes=draw(COUNTS), versions_deleted=draw(COUNTS), kept_until=draw(st.none() | TIMES))  # fmt: skip

@@ -48,6 +48,27 @@ def test_a_german_report_says_findings_and_their_fix_in_german() -> None:
     assert 'lang="en"' not in text
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Mitbetroffene Zeilen anderer Tabellen, wie purge_may_change es erlaubt."),
+        ("en", "Rows of other tables that were affected as well, as purge_may_change allows."),
+    ],
+)
+def test_a_report_says_in_both_languages_what_went_along(language: str, text: str) -> None:
+    page = files()[f"archiver-report-2026-11.{language}.html"].decode()
+    assert text in page
+    table = page[page.index(text) :]
+    table = table[: table.index("</table>")]
+    assert table.count("public.event_notes") == 3
+    assert [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<td.*?</td>", table, re.DOTALL)][1:5] == [
+        "public.event_notes",
+        "7",
+        "2",
+        "0",
+    ]
+
+
 @pytest.mark.parametrize("text", ["gesperrt bis 24.12.2026", "15 Chunk-Dateien", "Löschung ausgesetzt (2026-17)"])
 def test_a_german_report_says_what_stayed_and_what_moved(text: str) -> None:
     assert text in files()["archiver-report-2026-11.de.html"].decode()

@@ -47,6 +47,7 @@ from archiver.model import (
     Reason,
     Refusal,
     ResidualRule,
+    RowsChanged,
     RowsKept,
     RulesStated,
     RunEnded,
@@ -386,6 +387,9 @@ def _leaving(at: datetime, sizes: dict[datetime, int], seq: int) -> Iterator[tup
                     state=SourceState(rows=12 if day.day % 10 == 4 else 0, digest="0"),
                     snapshot_at=later,
                     reconciled=day.day == 2,
+                    changed=(RowsChanged(relation="public.event_notes", deleted=7, updated=2),)
+                    if day.day % 10 == 4 and name == EVENTS
+                    else (),
                 )
                 for name, count in names
             ],
